@@ -1,0 +1,1 @@
+"""The Nostr channel of cobot-session."""
