@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cobot_nostr.crypto import Key
-from cobot_nostr.event import InvalidEvent, event_id, make_event, make_rumor, matches, parse_event
+from cobot_nostr.event import EventError, event_id, make_event, make_rumor, matches, parse_event
 
 KEY = Key.from_hex("11" * 32)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -83,21 +83,21 @@ def test_we_accept_the_events_of_another_implementation(content):
 def test_an_event_that_was_changed_is_refused(changes):
     """Any change to a signed event, and any wrong shape, makes it invalid."""
     assert parse_event(signed()).content == "hello"
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(EventError):
         parse_event(signed(**changes))
 
 
 def test_a_signature_of_another_author_is_refused():
     """A valid signature by another key does not make it the author's event."""
     other = make_event(Key(), 1_700_000_000, 1, [["t", "x"]], "hello")
-    with pytest.raises(InvalidEvent, match="signature"):
+    with pytest.raises(EventError, match="signature"):
         parse_event(signed(sig=other.sig))
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 5, {}, {"id": "x"}])
 def test_what_is_no_event_is_refused(value):
     """JSON that is no event gives one kind of error, whatever it is."""
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(EventError):
         parse_event(value)
 
 
@@ -109,8 +109,8 @@ def test_what_is_no_event_is_refused(value):
     st.sampled_from(["id", "pubkey", "created_at", "kind", "tags", "content", "sig"]),
 )
 def test_no_json_breaks_the_parser(value, field):
-    """Whatever stands in a field, the parser answers with the event or with InvalidEvent."""
-    with contextlib.suppress(InvalidEvent):
+    """Whatever stands in a field, the parser answers with the event or with EventError."""
+    with contextlib.suppress(EventError):
         assert parse_event(signed(**{field: value})).to_dict() == signed()
 
 

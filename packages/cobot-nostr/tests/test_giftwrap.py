@@ -8,7 +8,7 @@ import pytest
 
 from cobot_nostr import giftwrap, nip44
 from cobot_nostr.crypto import DecryptError, Key
-from cobot_nostr.event import InvalidEvent, make_event, make_rumor, parse_event
+from cobot_nostr.event import EventError, make_event, make_rumor, parse_event
 
 ALICE, BOB, EVE = (Key.from_hex(digit * 64) for digit in "123")
 NOW = 1_700_000_000
@@ -42,7 +42,7 @@ def test_a_seal_by_another_hand_is_refused():
     seal = make_event(EVE, NOW, giftwrap.SEAL, (), sealed)
     content = nip44.encrypt(seal.to_json(), nip44.conversation_key(EVE, BOB.public))
     wrap = make_event(EVE, NOW, giftwrap.GIFT_WRAP, [["p", BOB.public]], content)
-    with pytest.raises(InvalidEvent, match="another author"):
+    with pytest.raises(EventError, match="another author"):
         giftwrap.unwrap(BOB, wrap)
 
 
@@ -51,7 +51,7 @@ def test_rubbish_in_a_wrap_is_refused(inside):
     """Whatever is encrypted to us, the answer is an error of ours."""
     content = nip44.encrypt(inside, nip44.conversation_key(EVE, BOB.public))
     wrap = make_event(EVE, NOW, giftwrap.GIFT_WRAP, [["p", BOB.public]], content)
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(EventError):
         giftwrap.unwrap(BOB, wrap)
 
 
@@ -62,7 +62,7 @@ def test_an_unsigned_seal_is_refused():
     seal["sig"] = "00" * 64
     content = nip44.encrypt(json.dumps(seal), nip44.conversation_key(EVE, BOB.public))
     wrap = make_event(EVE, NOW, giftwrap.GIFT_WRAP, [["p", BOB.public]], content)
-    with pytest.raises(InvalidEvent, match="signature"):
+    with pytest.raises(EventError, match="signature"):
         giftwrap.unwrap(BOB, wrap)
 
 

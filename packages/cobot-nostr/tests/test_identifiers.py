@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cobot_nostr import nip19, nip49
 from cobot_nostr.crypto import DecryptError, Key
-from cobot_nostr.nip19 import InvalidId
+from cobot_nostr.nip19 import IdentifierError
 
 KEY = Key.from_hex("11" * 32)
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)
@@ -59,18 +59,18 @@ def test_another_implementation_writes_the_same_names(number):
 
 @given(st.text(max_size=120))
 def test_no_text_breaks_the_reader(text):
-    """Whatever a person writes, the answer is a name or InvalidId."""
+    """Whatever a person writes, the answer is a name or IdentifierError."""
     for read in (nip19.person, nip19.event, nip19.decode):
         try:
             read(text)
-        except InvalidId:
+        except IdentifierError:
             continue
 
 
 def test_a_private_key_is_never_a_name():
     """An nsec where a name belongs is called what it is, and not repeated."""
     nsec = nip19.encode("nsec", KEY.secret_bytes())
-    with pytest.raises(InvalidId, match="private key") as caught:
+    with pytest.raises(IdentifierError, match="private key") as caught:
         nip19.person(nsec)
     assert nsec not in str(caught.value)
 
@@ -78,9 +78,9 @@ def test_a_private_key_is_never_a_name():
 def test_a_mistyped_name_is_told_from_another_kind_of_name():
     """A wrong checksum and a wrong prefix have different messages."""
     good = nip19.npub(KEY.public)
-    with pytest.raises(InvalidId, match="checksum"):
+    with pytest.raises(IdentifierError, match="checksum"):
         nip19.person(good[:-1] + ("q" if good[-1] != "q" else "p"))
-    with pytest.raises(InvalidId, match="names no person"):
+    with pytest.raises(IdentifierError, match="names no person"):
         nip19.person(nip19.note(KEY.public))
 
 

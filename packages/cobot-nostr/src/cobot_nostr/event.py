@@ -45,7 +45,7 @@ _ESCAPES = str.maketrans(
 _CONTROL = re.compile(r"[\x00-\x07\x0b\x0e-\x1f]")
 
 
-class InvalidEvent(ValueError):
+class EventError(ValueError):
     """An event breaks a rule; the text names the rule and never quotes the event."""
 
 
@@ -173,17 +173,17 @@ def parse_event(value: object) -> Event:
     """Return the event a relay sent, after checking shape, id and signature.
 
     Raises:
-        InvalidEvent: it breaks a rule of NIP-01; nothing in it can be believed.
+        EventError: it breaks a rule of NIP-01; nothing in it can be believed.
     """
     fields = _checked_fields(value)
     given = value["id"] if isinstance(value, dict) else None
     if not isinstance(given, str) or given not in _possible_ids(*fields):
-        raise InvalidEvent("the id is not the hash of the event")
+        raise EventError("the id is not the hash of the event")
     sig = value.get("sig") if isinstance(value, dict) else None
     if not isinstance(sig, str) or not _HEX128.fullmatch(sig):
-        raise InvalidEvent("sig must be 128 lower-case hexadecimal digits")
+        raise EventError("sig must be 128 lower-case hexadecimal digits")
     if not crypto.verify(fields[0], bytes.fromhex(given), sig):
-        raise InvalidEvent("the signature is not the author's")
+        raise EventError("the signature is not the author's")
     return Event(given, *fields, sig)
 
 
@@ -191,23 +191,23 @@ def parse_rumor(value: object) -> Rumor:
     """Return a rumor from inside a seal, after checking its shape and its id if it has one.
 
     Raises:
-        InvalidEvent: the shape is wrong, or the id is not the hash of the rest.
+        EventError: the shape is wrong, or the id is not the hash of the rest.
     """
     fields = _checked_fields(value, needs_id=False)
     given = value.get("id") if isinstance(value, dict) else None
     if given is None:
         return Rumor(event_id(*fields), *fields)
     if not isinstance(given, str) or given not in _possible_ids(*fields):
-        raise InvalidEvent("the id is not the hash of the event")
+        raise EventError("the id is not the hash of the event")
     return Rumor(given, *fields)
 
 
 def _checked_fields(value: object, *, needs_id: bool = True) -> tuple[str, int, int, Tags, str]:
     if not isinstance(value, dict):
-        raise InvalidEvent("an event must be an object")
+        raise EventError("an event must be an object")
     wanted = {"pubkey", "created_at", "kind", "tags", "content"} | ({"id"} if needs_id else set())
     if not wanted <= value.keys():
-        raise InvalidEvent("a field is missing")
+        raise EventError("a field is missing")
     return (
         _hex_key(value["pubkey"]),
         _bounded_int(value["created_at"], _MAX_TIME, "created_at"),
@@ -219,38 +219,38 @@ def _checked_fields(value: object, *, needs_id: bool = True) -> tuple[str, int, 
 
 def _hex_key(value: object) -> str:
     if not isinstance(value, str) or not _HEX64.fullmatch(value):
-        raise InvalidEvent("pubkey must be 64 lower-case hexadecimal digits")
+        raise EventError("pubkey must be 64 lower-case hexadecimal digits")
     return value
 
 
 def _bounded_int(value: object, most: int, name: str) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise InvalidEvent(f"{name} must be a whole number from 0 to {most}")
+        raise EventError(f"{name} must be a whole number from 0 to {most}")
     return value
 
 
 def _text(value: object, most: int, name: str) -> str:
     if not isinstance(value, str):
-        raise InvalidEvent(f"{name} must be a string")
+        raise EventError(f"{name} must be a string")
     if len(value) > most:
-        raise InvalidEvent(f"{name} is longer than {most} characters")
+        raise EventError(f"{name} is longer than {most} characters")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidEvent(f"{name} has half a surrogate pair") from None
+            raise EventError(f"{name} has half a surrogate pair") from None
     return value
 
 
 def _shaped_tags(value: object) -> Tags:
     if not isinstance(value, list) or len(value) > MAX_TAGS:
-        raise InvalidEvent(f"tags must be a list of at most {MAX_TAGS}")
+        raise EventError(f"tags must be a list of at most {MAX_TAGS}")
     return tuple(_shaped_tag(tag) for tag in value)
 
 
 def _shaped_tag(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_TAG_ITEMS:
-        raise InvalidEvent(f"a tag must be a list of 1 to {MAX_TAG_ITEMS} strings")
+        raise EventError(f"a tag must be a list of 1 to {MAX_TAG_ITEMS} strings")
     return tuple(_text(item, MAX_TAG_ITEM, "a tag") for item in value)
 
 

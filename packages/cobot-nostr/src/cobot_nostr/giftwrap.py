@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cobot_nostr import nip44
 from cobot_nostr.crypto import DecryptError, Key
-from cobot_nostr.event import Event, InvalidEvent, Rumor, make_event, parse_event, parse_rumor
+from cobot_nostr.event import Event, EventError, Rumor, make_event, parse_event, parse_rumor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,16 +69,16 @@ def unwrap(key: Key, event: Event) -> Unwrapped:
 
     Raises:
         DecryptError: it is not for this key, or damaged.
-        InvalidEvent: the seal is not signed, or the rumor names another author than the seal.
+        EventError: the seal is not signed, or the rumor names another author than the seal.
     """
     if event.kind != GIFT_WRAP:
-        raise InvalidEvent("a gift wrap has kind 1059")
+        raise EventError("a gift wrap has kind 1059")
     seal = parse_event(_open(key, event))
     if seal.kind != SEAL:
-        raise InvalidEvent("a seal has kind 13")
+        raise EventError("a seal has kind 13")
     rumor = parse_rumor(_open(key, seal))
     if rumor.pubkey != seal.pubkey:
-        raise InvalidEvent("the rumor names another author than the seal")
+        raise EventError("the rumor names another author than the seal")
     return Unwrapped(seal.pubkey, rumor)
 
 
@@ -91,4 +91,4 @@ def _open(key: Key, event: Event) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidEvent("what was encrypted is not JSON") from None
+        raise EventError("what was encrypted is not JSON") from None

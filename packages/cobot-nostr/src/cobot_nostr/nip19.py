@@ -20,7 +20,7 @@ _MAX_LENGTH = 5000
 _SPECIAL, _RELAY, _AUTHOR, _KIND = 0, 1, 2, 3
 
 
-class InvalidId(ValueError):
+class IdentifierError(ValueError):
     """A text is no identifier of the kind that is needed here; it is not quoted."""
 
 
@@ -93,18 +93,18 @@ def decode_bytes(text: str, prefix: str) -> bytes:
     """Return the bytes of a bech32 text with that prefix.
 
     Raises:
-        InvalidId: another prefix, a wrong checksum or a wrong length.
+        IdentifierError: another prefix, a wrong checksum or a wrong length.
     """
     if len(text) > _MAX_LENGTH:
-        raise InvalidId(f"an identifier has at most {_MAX_LENGTH} characters")
+        raise IdentifierError(f"an identifier has at most {_MAX_LENGTH} characters")
     hrp, data, spec = bech32.bech32_decode(text)
     if hrp is None or spec is not bech32.Encoding.BECH32:
-        raise InvalidId(f"the checksum of this {prefix} is wrong: it was mistyped or cut off")
+        raise IdentifierError(f"the checksum of this {prefix} is wrong: it was mistyped or cut off")
     if hrp != prefix:
-        raise InvalidId(f"this is an {hrp}, not an {prefix}")
+        raise IdentifierError(f"this is an {hrp}, not an {prefix}")
     raw = bech32.convertbits(data, 5, 8, False)
     if raw is None or _BARE.get(prefix, len(raw)) != len(raw):
-        raise InvalidId(f"this {prefix} has a wrong length")
+        raise IdentifierError(f"this {prefix} has a wrong length")
     return bytes(raw)
 
 
@@ -112,7 +112,7 @@ def decode(text: str) -> Pointer:
     """Return what an identifier says; `nostr:` before it is allowed (NIP-21).
 
     Raises:
-        InvalidId: it is none of NIP-19's public identifiers, or damaged.
+        IdentifierError: it is none of NIP-19's public identifiers, or damaged.
     """
     text = text.strip().removeprefix("nostr:")
     prefix = prefix_of(text)
@@ -121,15 +121,15 @@ def decode(text: str) -> Pointer:
     if prefix in _TLV:
         return _decode_tlv(prefix, decode_bytes(text, prefix))
     if prefix in {"nsec", "ncryptsec"}:
-        raise InvalidId(f"this is a private key ({prefix}); it is never a name")
-    raise InvalidId("this is no identifier of NIP-19")
+        raise IdentifierError(f"this is a private key ({prefix}); it is never a name")
+    raise IdentifierError("this is no identifier of NIP-19")
 
 
 def _decode_tlv(prefix: str, raw: bytes) -> Pointer:
     entries = _entries(raw)
     special = next((value for kind, value in entries if kind == _SPECIAL), None)
     if special is None or (prefix != "naddr" and len(special) != 32):  # a key
-        raise InvalidId(f"this {prefix} names nothing")
+        raise IdentifierError(f"this {prefix} names nothing")
     author = next((v.hex() for k, v in entries if k == _AUTHOR and len(v) == 32), None)
     kind = next((int.from_bytes(v, "big") for k, v in entries if k == _KIND and len(v) == 4), None)
     relays = tuple(v.decode("ascii") for k, v in entries if k == _RELAY and v.isascii())
@@ -143,7 +143,7 @@ def _entries(raw: bytes) -> list[tuple[int, bytes]]:
         kind, length = raw[at], raw[at + 1]
         value = raw[at + 2 : at + 2 + length]
         if len(value) != length:
-            raise InvalidId("this identifier is cut off")
+            raise IdentifierError("this identifier is cut off")
         entries.append((kind, value))
         at += 2 + length
     return entries
@@ -153,14 +153,14 @@ def person(text: str) -> str:
     """Return the public key a person wrote: `npub`, `nprofile` or hexadecimal.
 
     Raises:
-        InvalidId: it names no person. A NIP-05 address must be looked up first.
+        IdentifierError: it names no person. A NIP-05 address must be looked up first.
     """
     text = text.strip()
     if _HEX64.fullmatch(text):
         return text.lower()
     pointer = decode(text)
     if pointer.prefix not in {"npub", "nprofile"}:
-        raise InvalidId(f"this is an {pointer.prefix}, which names no person")
+        raise IdentifierError(f"this is an {pointer.prefix}, which names no person")
     return pointer.data
 
 
@@ -168,14 +168,14 @@ def event(text: str) -> str:
     """Return the event id a person wrote: `note`, `nevent` or hexadecimal.
 
     Raises:
-        InvalidId: it names no event.
+        IdentifierError: it names no event.
     """
     text = text.strip()
     if _HEX64.fullmatch(text):
         return text.lower()
     pointer = decode(text)
     if pointer.prefix not in {"note", "nevent"}:
-        raise InvalidId(f"this is an {pointer.prefix}, which names no event")
+        raise IdentifierError(f"this is an {pointer.prefix}, which names no event")
     return pointer.data
 
 

@@ -29,7 +29,7 @@ def decrypt(ncryptsec: str, password: str) -> Key:
     """Return the key inside; takes a moment and memory, as scrypt is meant to.
 
     Raises:
-        InvalidId: it is no `ncryptsec`, or damaged.
+        IdentifierError: it is no `ncryptsec`, or damaged.
         DecryptError: the password is wrong, or more work is asked for than is reasonable.
     """
     raw = nip19.decode_bytes(ncryptsec.strip(), "ncryptsec")
