@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
-from typing_extensions import override
 
 from cobot_session import hookspecs
 from cobot_session.errors import PluginError
@@ -60,7 +59,6 @@ class _Manager(pluggy.PluginManager):
         super().__init__(PROJECT)
         self._mapped = mapped
 
-    @override
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         """Return pluggy's options for the attribute `name`, `None` when it is no hook."""
         method = _method(plugin, name)
