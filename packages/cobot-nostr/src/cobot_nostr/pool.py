@@ -1,0 +1,293 @@
+"""Many relays as one: what any of them has arrives once, what we say goes to all that matter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cobot_nostr.addresses import checked_address, normalised
+from cobot_nostr.relay import Relay, Tuning
+from cobot_nostr.wire import Answer, Arrival, RelayLimits, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from logging import Logger
+
+    from cobot_nostr.crypto import Key
+    from cobot_nostr.event import Event
+    from cobot_nostr.wire import Filters, Subscription
+
+_REMEMBERED = 100_000
+_MOST_STRANGERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one event.
+
+    Attributes:
+        answers: each target relay's answer, by url.
+        wanted: how many relays had to take it.
+    """
+
+    answers: dict[str, Answer]
+    wanted: int
+
+    def count(self, verdict: str) -> int:
+        """Return how many relays gave this answer."""
+        return sum(answer.verdict == verdict for answer in self.answers.values())
+
+    @property
+    def done(self) -> bool:
+        """Enough relays have it."""
+        return self.count("ok") >= self.wanted
+
+    def as_dict(self) -> dict[str, str]:
+        """Return each relay's answer in words."""
+        return {
+            url: answer.verdict if not answer.reason else f"{answer.verdict}: {answer.reason}"
+            for url, answer in self.answers.items()
+        }
+
+
+class Pool:
+    """The relays of one identity.
+
+    Args:
+        urls: our relays.
+        subscriptions: what to listen for at each of them.
+        key: answers authentication challenges.
+        log: where trouble is told.
+        tuning: times and bounds.
+        cursors: Unix time up to which each relay was read.
+        start_at: the same for a relay that was never read.
+        known: tells whether an event was handled in an earlier life of the channel.
+        strangers_anywhere: connect to relays that people name even when their address is not
+            public; for tests and closed networks.
+        describe: fetches a relay's NIP-11 document, or `None`.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        subscriptions: Sequence[Subscription],
+        key: Key,
+        log: Logger,
+        *,
+        tuning: Tuning | None = None,
+        cursors: Mapping[str, int] | None = None,
+        start_at: int = 0,
+        known: Callable[[str], bool] = lambda _: False,
+        strangers_anywhere: bool = False,
+        describe: Callable[[str], Awaitable[object]] | None = None,
+    ) -> None:
+        self._key = key
+        self._log = log
+        self._tuning = tuning or Tuning()
+        self._known = known
+        self._strangers_anywhere = strangers_anywhere
+        self._describe = describe
+        self._remembered: OrderedDict[str, None] = OrderedDict()
+        self._arrived = asyncio.Event()
+        self._turn = 0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._strangers: OrderedDict[str, Relay] = OrderedDict()
+        self.relays = {
+            url: Relay(
+                url,
+                key,
+                log,
+                self._tuning,
+                subscriptions=subscriptions,
+                seen=self._seen,
+                remember=self._remember,
+                wake=self._arrived,
+                cursor=(cursors or {}).get(url, start_at),
+            )
+            for url in urls
+        }
+
+    async def __aenter__(self) -> Pool:
+        for url, relay in self.relays.items():
+            self._tasks[url] = asyncio.create_task(self._run(relay), name=f"relay {url}")
+            if self._describe is not None:
+                name = f"describe {url}"
+                self._tasks[name] = asyncio.create_task(self._learn_limits(relay), name=name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _run(self, relay: Relay) -> None:
+        """Run a relay; a defect of ours in it must be seen and must not end the relay."""
+        while True:
+            try:
+                await relay.run()
+            except Exception:  # noqa: BLE001  # whatever a stranger sent, the others go on
+                self._log.exception("relay %s: an unexpected error", relay.url)
+                await asyncio.sleep(self._tuning.backoff_most)
+
+    async def _learn_limits(self, relay: Relay) -> None:
+        if self._describe is not None:
+            relay.limits = RelayLimits.of(await self._describe(relay.url))
+
+    # -- in
+
+    def _seen(self, event_id: str) -> bool:
+        return event_id in self._remembered or self._known(event_id)
+
+    def _remember(self, event_id: str) -> None:
+        self._remembered[event_id] = None
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until something has arrived; tell whether it has."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not any(relay.arrivals for relay in self.relays.values()):
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def take(self, most: int) -> list[Arrival]:
+        """Return what has arrived, one of each relay in turn, so that none crowds out another."""
+        relays = list(self.relays.values())
+        taken: list[Arrival] = []
+        empty = 0
+        while len(taken) < most and empty < len(relays):
+            self._turn = (self._turn + 1) % len(relays)
+            arrival = relays[self._turn].take()
+            empty = empty + 1 if arrival is None else 0
+            if arrival is not None:
+                taken.append(arrival)
+        return taken
+
+    def cursors(self) -> dict[str, int]:
+        """Return, for each relay, until when everything has been taken."""
+        return {
+            url: min(relay.live_at, relay.arrivals[0].at) if relay.arrivals else relay.live_at
+            for url, relay in self.relays.items()
+        }
+
+    async def fetch(
+        self, filters: Filters, patience: float, *, urls: Iterable[str] = ()
+    ) -> list[Event]:
+        """Return stored events of our relays, or of `urls`, each once, newest first."""
+        asked = [self._relay(url) for url in urls] or list(self.relays.values())
+        work = [
+            relay.fetch(filters, patience)
+            for relay in asked
+            if relay is not None and (relay.connected or urls)
+        ]
+        found = await asyncio.gather(*work)
+        events = {event.id: event for answer in found for event in answer}
+        return sorted(events.values(), key=lambda event: (-event.created_at, event.id))
+
+    # -- out
+
+    async def publish(
+        self,
+        event: Event,
+        urls: Iterable[str] = (),
+        *,
+        min_acks: int = 1,
+        patience: float = 20.0,
+        grace: float = 1.0,
+    ) -> Published:
+        """Hand an event to relays and return what they said.
+
+        Args:
+            event: signed; it may be handed over again, relays tell it from a new one by its id.
+            urls: the target relays; empty: ours.
+            min_acks: how many must take it (all, when there are fewer).
+            patience: seconds to wait for so many.
+            grace: seconds to wait for the answers of the others after that.
+        """
+        relays = {url: relay for url in urls or self.relays if (relay := self._relay(url))}
+        wanted = max(1, min(min_acks, len(relays)))
+        futures = {url: relay.publish(event) for url, relay in relays.items()}
+        await _answers(list(futures.values()), wanted, patience)
+        if sum(_is_ok(future) for future in futures.values()) >= wanted:
+            online = [future for url, future in futures.items() if relays[url].connected]
+            await _answers(online, len(online), grace)
+        answers = {
+            url: future.result()
+            if future.done()
+            else Answer(_open_verdict(relays[url], event.id), relays[url].said(event.id))
+            for url, future in futures.items()
+        }
+        return Published(answers, wanted)
+
+    def _relay(self, url: str) -> Relay | None:
+        """Return a relay, making a connection for it when it is not ours."""
+        spelled = normalised(url)
+        if spelled is None:
+            return None
+        relay = self.relays.get(spelled) or self._strangers.get(spelled)
+        if relay is None:
+            relay = self._new_stranger(spelled)
+        return relay
+
+    def _new_stranger(self, url: str) -> Relay | None:
+        if len(self._strangers) >= _MOST_STRANGERS and not self._forget_stranger():
+            return None
+        dial = None if self._strangers_anywhere else checked_address
+        relay = Relay(url, self._key, self._log, self._tuning, dial=dial)
+        self._strangers[url] = relay
+        self._tasks[url] = asyncio.create_task(self._run(relay), name=f"relay {url}")
+        return relay
+
+    def _forget_stranger(self) -> bool:
+        idle = [url for url, relay in self._strangers.items() if not relay.pending]
+        if not idle:
+            return False
+        url = min(idle, key=lambda one: self._strangers[one].idle_since)
+        del self._strangers[url]
+        self._tasks.pop(url).cancel()
+        return True
+
+    # -- health
+
+    @property
+    def reading(self) -> list[Relay]:
+        """Our relays that have told all they had stored and stay connected."""
+        return [relay for relay in self.relays.values() if relay.caught_up]
+
+    def work_wanted(self) -> int:
+        """Return the most bits of work (NIP-13) any of our relays asks for."""
+        return max((r.limits.min_pow_difficulty or 0 for r in self.relays.values()), default=0)
+
+    @property
+    def now(self) -> int:
+        """Unix time."""
+        return int(time.time())
+
+
+def _is_ok(future: asyncio.Future[Answer]) -> bool:
+    return future.done() and future.result().verdict == "ok"
+
+
+def _open_verdict(relay: Relay, event_id: str) -> Verdict:
+    said = relay.said(event_id)
+    return "later" if said.startswith("rate-limited") or not relay.connected else "silent"
+
+
+async def _answers(futures: list[asyncio.Future[Answer]], wanted: int, patience: float) -> None:
+    """Wait until `wanted` of them are `ok`, all have answered, or time is up."""
+    end = time.monotonic() + patience
+    while True:
+        open_ones = [future for future in futures if not future.done()]
+        left = end - time.monotonic()
+        if not open_ones or left <= 0 or sum(map(_is_ok, futures)) >= wanted:
+            return
+        await asyncio.wait(open_ones, timeout=left, return_when=asyncio.FIRST_COMPLETED)
