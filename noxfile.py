@@ -1,0 +1,219 @@
+"""Every check of this repository, run against built wheels. `nox --list` names them.
+
+A session builds the wheels it needs, installs them with what the tests require into an environment
+of its own, and runs from a temporary folder, so that nothing can be imported from a checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+sys.path.append(str(Path(__file__).parent / "tools"))
+from distributions import EXAMPLES, LOCAL, PACKAGES, ROOT, direct, install, lowest, reach, wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Entry = Callable[[nox.Session, str], None]
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.allow_parallel = True
+nox.options.sessions = [
+    *("lint", "house", "types", "tests", "minimums", "build", "docs", "examples", "demo"),
+]
+
+SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
+OLDEST = "3.11"
+CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
+"""Settings of the person at the keyboard that no test may see."""
+
+
+def _show_pyenv() -> None:
+    """Let every Python that pyenv has be found: its commands answer only for those chosen."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    installed = [path.name for path in root.glob("versions/3.*") if path.name[2:4].isdigit()]
+    if installed:
+        os.environ.setdefault("PYENV_VERSION", ":".join([*sorted(installed), "system"]))
+
+
+def _pythons() -> list[str]:
+    """Return the supported versions, and the running one so that a newer one is never untested."""
+    _show_pyenv()
+    supported = nox.project.python_versions(PACKAGES["cobot-session"].settings)
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return supported if running in supported else [*supported, running]
+
+
+def _each(names: Iterable[str], *, tagged: bool = True) -> Callable[[Entry], Entry]:
+    """Make an entry of each distribution; `nox -t NAME` picks those that are tagged."""
+    params = [nox.param(name, id=name, tags=[name] if tagged else []) for name in names]
+    decorate: Callable[[Entry], Entry] = nox.parametrize("name", params)
+    return decorate
+
+
+def _tools(session: nox.Session, group: str) -> None:
+    session.install(*nox.project.dependency_groups(SETTINGS, group))
+
+
+@contextmanager
+def _away(session: nox.Session, *sources: Path) -> Iterator[Path]:
+    """Work in a temporary folder that holds copies of `sources` and the shared settings."""
+    with tempfile.TemporaryDirectory(prefix="cobot-") as folder:
+        place = Path(folder).resolve()
+        for source in (*sources, ROOT / "pyproject.toml"):
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, place / source.name, ignore=ignored)
+            else:
+                shutil.copy(source, place)
+        with session.chdir(place):
+            yield place
+
+
+def _run_tests(
+    session: nox.Session, name: str, *options: str, codes: tuple[int, ...] = (0,)
+) -> None:
+    """Run a distribution's tests, copied away from its sources, against what is installed."""
+    needed = reach([Requirement(name), *LOCAL[name].test_requirements])
+    wheels = os.pathsep.join(str(wheel(session, each)) for each in needed)
+    with _away(session, LOCAL[name].folder / "tests"):
+        session.run(
+            *("pytest", "tests", *options, *session.posargs),
+            env=CLEARED | {"COBOT_TESTING_INSTALLED": "1", "COBOT_WHEELS": wheels},
+            success_codes=codes,
+        )
+
+
+def _install_for_tests(session: nox.Session, name: str, *options: str) -> None:
+    install(session, [Requirement(name), *LOCAL[name].test_requirements], *options)
+
+
+@nox.session(python=_pythons())
+@_each(PACKAGES)
+def tests(session: nox.Session, name: str) -> None:
+    """Run a package's tests against its wheel, on every Python that is found."""
+    _install_for_tests(session, name)
+    _run_tests(session, name)
+
+
+@nox.session
+@_each(EXAMPLES)
+def examples(session: nox.Session, name: str) -> None:
+    """Run the tests of an example that is a distribution of its own, against its wheel."""
+    _install_for_tests(session, name)
+    _run_tests(session, name)
+
+
+@nox.session(default=False)
+@_each(PACKAGES, tagged=False)
+def soak(session: nox.Session, name: str) -> None:
+    """Run the tests that take minutes; one without such tests passes (pytest exits with 5)."""
+    _install_for_tests(session, name)
+    _run_tests(session, name, "-m", "soak", "--timeout=3600", codes=(0, 5))
+
+
+@nox.session(python=OLDEST)
+@_each(PACKAGES)
+def minimums(session: nox.Session, name: str) -> None:
+    """Run a package's tests with the oldest version of everything that it names."""
+    oldest = lowest(direct(name))
+    pins = [f"{other}=={version}" for other, version in oldest.items()]
+    _install_for_tests(session, name, *pins)
+    for other, version in oldest.items():
+        code = f"from importlib.metadata import version; print(version({other!r}))"
+        found = session.run("python", "-c", code, silent=True, log=False)
+        if Version(str(found).strip()) != version:
+            session.error(f"{other} {version} is promised, {found} was installed")
+    session.log(f"lowest: {', '.join(pins)}")
+    _run_tests(session, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check form and style of everything."""
+    _tools(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session(name="format", default=False)
+def format_(session: nox.Session) -> None:
+    """Put everything into form, and repair what can be repaired safely."""
+    _tools(session, "lint")
+    session.run("ruff", "check", "--fix-only", ".")
+    session.run("ruff", "format", ".")
+
+
+@nox.session
+def house(session: nox.Session) -> None:
+    """Check that the packages are complete and alike, and that the tree speaks of itself only."""
+    _tools(session, "house")
+    session.run("pytest", "-p", "pytester", "tests/house", *session.posargs, env=CLEARED)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types strictly, in the packages and in the example of the public API."""
+    _tools(session, "types")
+    needed = [each for package in PACKAGES.values() for each in package.test_requirements]
+    install(session, [*map(Requirement, PACKAGES), *needed])
+    sources = [str(package.folder / "src") for package in PACKAGES.values()]
+    example = PACKAGES["cobot-session"].folder / "tests" / "typing" / "api.py"
+    session.run("mypy", "--strict", *sources, str(example), "noxfile.py", "dev.py", "tools")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build what is published, into `dist`, and check it."""
+    _tools(session, "build")
+    target = ROOT / "dist"
+    shutil.rmtree(target, ignore_errors=True)
+    quick = session.venv_backend == "uv"
+    builder = (
+        ["uv", "build", "--quiet", "--no-create-gitignore"] if quick else ["python", "-m", "build"]
+    )
+    for package in PACKAGES.values():
+        session.run(
+            *builder, "--out-dir" if quick else "--outdir", str(target), str(package.folder)
+        )
+    built = sorted(str(path) for path in target.iterdir())
+    session.run("twine", "check", "--strict", *built)
+    session.run("pytest", "tests/artifacts", env=CLEARED)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the examples in the documentation."""
+    _tools(session, "docs")
+    install(session, map(Requirement, LOCAL))
+    sources = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
+    runner = ROOT / "tests" / "docs" / "conftest.py"
+    with _away(session, *(each for each in sources if each.exists()), runner) as place:
+        for package in PACKAGES.values():
+            (place / "packages" / package.name).mkdir(parents=True)
+            shutil.copy(package.folder / "README.md", place / "packages" / package.name)
+        session.run("pytest", *session.posargs, env=CLEARED)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the demonstration from installed wheels."""
+    names = [Path(line).name for line in SETTINGS["tool"]["cobot"]["demo"]]
+    if missing := set(names) - set(LOCAL):
+        session.error(f"not in this tree: {', '.join(missing)}")
+    install(session, map(Requirement, names))
+    with _away(session):
+        session.run("cobot-session", "demo", *session.posargs, env=CLEARED)
