@@ -161,6 +161,7 @@ def format_(session: nox.Session) -> None:
 def house(session: nox.Session) -> None:
     """Check that the packages are complete and alike, and that the tree speaks of itself only."""
     _tools(session, "house")
+    install(session, [Requirement("cobot-session")])
     session.run("pytest", "-p", "pytester", "tests/house", *session.posargs, env=CLEARED)
 
 

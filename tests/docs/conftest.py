@@ -3,7 +3,8 @@
 Each page has a temporary folder and a namespace of its own; its blocks run in order.
 
     ```python     executed; if its first line is `# name.py`, written to that file instead
-    ```yaml       parsed; written to a file in the same way, if its first line is `# name.yml`
+    ```yaml       parsed, and checked as a `cobot.yml` if it has `plugins:`; written to a file in
+                  the same way, if its first line is `# name.yml`
     ```json, toml parsed
     ```console    each `$ command` runs in the folder and succeeds, or ends as `# exits with 2` at
                   its end says; lines below it are its output, `...` stands for anything
@@ -35,6 +36,8 @@ from sybil import Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
+from cobot_session.config import load_config
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -45,6 +48,7 @@ SECONDS = 50
 
 FILE_NAME = re.compile(r"# (?P<name>[\w-]+\.\w+)\n")
 EXIT_CODE = re.compile(r"# exits with (?P<code>\d+)$")
+VARIABLE = re.compile(r"\$\{(\w+)")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 run_python = PythonEvaluator()
 
@@ -66,8 +70,10 @@ def python(example: Example) -> None:
 
 
 def yaml_block(example: Example) -> None:
-    """Parse a block."""
-    yaml.safe_load(example.parsed)
+    """Parse a block; one with `plugins` is a `cobot.yml`, and the session must take it."""
+    content = yaml.safe_load(example.parsed)
+    if isinstance(content, dict) and "plugins" in content:
+        load_config(content, env=dict.fromkeys(VARIABLE.findall(example.parsed), "a value"))
     write(example)
 
 

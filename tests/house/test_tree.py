@@ -63,6 +63,18 @@ def test_pages_that_are_named_exist(files, root):
     assert not found
 
 
+def test_links_lead_somewhere(files, root):
+    """A link from one page to another, or to code, has a target."""
+    found = [
+        f"{path.relative_to(root)}: {target}"
+        for path in files
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert not found
+
+
 def test_every_example_in_the_pages_is_run(files, root):
     """Blocks are in a language that the documentation's runner knows, or plain text."""
     known = {"python", "yaml", "json", "toml", "console", "text", "mermaid"}
