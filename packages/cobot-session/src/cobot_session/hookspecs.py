@@ -22,7 +22,7 @@ session calls one channel at a time, by its id.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pluggy
 
@@ -133,10 +133,3 @@ def hook_name(point: str) -> str | None:
     """Return the hook that an extension point names (`session.receive`), `None` for another's."""
     prefix, dot, rest = point.partition(".")
     return f"session_{rest}" if dot and prefix == "session" else None
-
-
-def hook_attributes(meta: Any) -> dict[str, str]:
-    """Return method name -> hook name for the extension points that `meta.implements` maps to us."""
-    points: dict[str, str] = getattr(meta, "implements", None) or {}
-    named = ((method, hook_name(point)) for point, method in points.items())
-    return {method: hook for method, hook in named if hook is not None}

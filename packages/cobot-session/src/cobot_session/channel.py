@@ -1,0 +1,171 @@
+"""One channel's thread and event loop: made for one plugin object, thrown away with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cobot_session.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+log = logging.getLogger("cobot_session.channel")
+
+_SWEEP_SECONDS = 2.0
+"""How long tasks that a plugin left behind may take to be cancelled."""
+
+
+class Mailbox:
+    """Calls from other threads into one loop; many calls, one wake-up."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._woken = False
+
+    def post(self, call: Callable[..., object], *arguments: Any) -> bool:
+        """Call it soon on the loop; false when the loop has ended."""
+        self._calls.append((call, arguments))
+        if self._woken:
+            return True
+        self._woken = True
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            return False
+        return True
+
+    async def wait(self, future: Future[T]) -> T:
+        """Wait, on the loop, for a future that another thread resolves."""
+        waiter: asyncio.Future[T] = self._loop.create_future()
+        future.add_done_callback(lambda done: self.post(_pass_on, done, waiter))
+        return await waiter
+
+    def _deliver(self) -> None:
+        self._woken = False
+        while self._calls:
+            call, arguments = self._calls.popleft()
+            call(*arguments)
+
+
+class Channel:
+    """A thread that runs one coroutine to its end on a loop of its own.
+
+    Args:
+        name: the thread's name.
+        main: what to run.
+        on_end: called in that thread when all is over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        main: Callable[[Channel], Coroutine[Any, Any, None]],
+        on_end: Callable[[Channel], None],
+    ) -> None:
+        self.name = name
+        self.loop = asyncio.new_event_loop()
+        self.mailbox = Mailbox(self.loop)
+        self.workers = Workers(f"{name}-hook")
+        self.loop.set_default_executor(self.workers)
+        self.retired = False
+        self._main = main
+        self._on_end = on_end
+        self._pinged: float | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def here(self) -> bool:
+        """The caller runs in this channel's thread."""
+        return threading.current_thread() is self._thread
+
+    def ping(self) -> float:
+        """Return for how many seconds the loop has not come round, and ask it again."""
+        now = time.monotonic()
+        if self._pinged is not None:
+            return now - self._pinged
+        self._pinged = now
+        self.mailbox.post(self._pong)
+        return 0.0
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; false when it took too long."""
+        self._thread.join(max(0.0, timeout))
+        return not self._thread.is_alive()
+
+    def _pong(self) -> None:
+        self._pinged = None
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._main(self))
+        except asyncio.CancelledError:
+            log.debug("%s: cancelled", self.name)
+        except Exception:
+            log.exception("%s: ended by a defect", self.name)
+        finally:
+            self._sweep()
+            self._on_end(self)
+
+    def _sweep(self) -> None:
+        """Cancel what the plugin left on the loop, and close it."""
+        try:
+            self.loop.run_until_complete(_cancel_all(self.name))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        finally:
+            self.workers.shutdown()
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+
+async def _cancel_all(name: str) -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    _, left = await asyncio.wait(tasks, timeout=_SWEEP_SECONDS)
+    for task in left:
+        log.warning("%s: the task %s does not end and is left behind", name, task.get_name())
+
+
+def _pass_on(done: Future[T], waiter: asyncio.Future[T]) -> None:
+    if waiter.done():
+        return
+    if done.cancelled():
+        waiter.cancel()
+    elif (error := done.exception()) is not None:
+        waiter.set_exception(error)
+    else:
+        waiter.set_result(done.result())
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended; what they raise is theirs."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def first_of(*waits: Awaitable[Any]) -> None:
+    """Return when the first is done, or raise what it raised; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end(*tasks)  # type: ignore[arg-type]  # futures made of coroutines are tasks

@@ -1,0 +1,293 @@
+"""The way out, up to the lane: where a message goes, whether it can, and that it is stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cobot_session import text
+from cobot_session.errors import PermanentError, SpoolFull
+from cobot_session.messages import (
+    MAX_ID_LENGTH,
+    IncomingMessage,
+    Media,
+    OutgoingMessage,
+    Receipt,
+    new_id,
+)
+from cobot_session.spool import Item
+from cobot_session.steps import NEEDED_HOOK
+
+if TYPE_CHECKING:
+    from cobot_session.house import House
+    from cobot_session.spool import Op
+    from cobot_session.supervisor import Supervisor
+
+
+class Dispatch:
+    """Takes messages from the agent and puts them, stored, into the lane of their chat.
+
+    What cannot be done is told by a receipt that is `failed` and says why; only a message that is
+    not one raises.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        supervisors: Mapping[str, Supervisor],
+        absent: Callable[[str], str],
+    ) -> None:
+        self._house = house
+        self._supervisors = supervisors
+        self._absent = absent
+
+    def send(self, message: object, wait: float | None) -> Future[Receipt]:
+        """Send; the receipt is what is true after at most `wait` seconds (`None`: at the end).
+
+        Raises:
+            TypeError, ValueError: it is no message; the text names the field and the rule.
+        """
+        item = self.item("send", self.outgoing(message))
+        return self._routed(item, wait)
+
+    def change(
+        self,
+        op: Op,
+        channel_type: str,
+        channel_id: str,
+        target: str,
+        content: str,
+        wait: float | None,
+    ) -> Future[Receipt]:
+        """Edit, delete or react to a message, named by a platform id or a `Receipt.id`."""
+        message = OutgoingMessage(channel_type, str(channel_id), content, id=new_id())
+        return self._routed(self.item(op, self.outgoing(message), str(target)), wait)
+
+    def reply_item(self, message: IncomingMessage, content: str | OutgoingMessage) -> Item:
+        """Return the answer to a message, ready to be stored.
+
+        Raises:
+            PermanentError: it cannot be sent at all.
+        """
+        item = self.item("send", self.outgoing(self.reply(message, content)))
+        refusal = self.refusal(item)
+        if refusal is None and not item.message.channel_id:
+            refusal = "the answer names a channel and no `channel_id`"
+        if refusal is not None:
+            raise PermanentError(refusal)
+        _render(item, self._supervisors[item.message.channel_type])
+        return item
+
+    def reply(self, message: IncomingMessage, content: str | OutgoingMessage) -> OutgoingMessage:
+        """Return the answer to a message as an outgoing one."""
+        quoted = message.id if message.kind in {"message", "edit"} else message.reply_to
+        if isinstance(content, str):
+            return OutgoingMessage(
+                message.channel_type, message.channel_id, content, reply_to=quoted
+            )
+        answer = self.outgoing(content)
+        if not answer.channel_type and not answer.channel_id:
+            answer.channel_type, answer.channel_id = message.channel_type, message.channel_id
+            answer.reply_to = answer.reply_to or quoted
+        return answer
+
+    def broadcast(
+        self, content: str | OutgoingMessage, exclude: str | None, wait: float | None
+    ) -> dict[str, Future[Receipt]]:
+        """Send to the default chat of every channel that can send."""
+        pattern = OutgoingMessage(content=content) if isinstance(content, str) else content
+        able = [
+            name
+            for name, one in self._supervisors.items()
+            if name != exclude and "session_send" in one.record.hooks
+        ]
+        receipts = {}
+        for name in able:
+            message = self.outgoing(pattern)
+            message.channel_type, message.channel_id, message.id = name, "", new_id()
+            receipts[name] = self._routed(self.item("send", message), wait)
+        return receipts
+
+    def accept(self, items: list[Item]) -> None:
+        """Put items that have been stored into their lanes."""
+        for item in items:
+            item.parts_stored = item.parts is not None
+            self._supervisors[item.message.channel_type].outbox.add([item])
+
+    def refusal(self, item: Item) -> str | None:
+        """Return why an item cannot be done at all; `None`: it can."""
+        supervisor = self._supervisors.get(item.message.channel_type)
+        if supervisor is None:
+            return self._absent(item.message.channel_type)
+        if NEEDED_HOOK[item.op] not in supervisor.record.hooks:
+            return f"{item.message.channel_type} cannot {item.op} (no {NEEDED_HOOK[item.op]})"
+        return None
+
+    def item(self, op: Op, message: OutgoingMessage, target: str | None = None) -> Item:
+        """Return an item, its channel filled in."""
+        message.channel_type = message.channel_type or self._default_channel()
+        if self._house.settings.format == "text":
+            message.metadata.setdefault("format", "text")
+        return Item(op, message, time.time(), target=target)
+
+    def outgoing(self, message: Any) -> OutgoingMessage:
+        """Return a copy of a message, recognised by what it has, with an id.
+
+        Raises:
+            TypeError, ValueError: it is no message; the text names the field and the rule.
+        """
+        content = getattr(message, "content", None)
+        if not isinstance(content, str):
+            raise TypeError(
+                f"`content` of an outgoing message is a str, not {type(content).__name__}"
+            )
+        id_ = str(getattr(message, "id", "") or "")
+        if len(id_) > MAX_ID_LENGTH:
+            raise ValueError(f"`id` has at most {MAX_ID_LENGTH} characters; {id_!r} has {len(id_)}")
+        reply_to = getattr(message, "reply_to", None)
+        return OutgoingMessage(
+            channel_type=str(getattr(message, "channel_type", None) or ""),
+            channel_id=str(getattr(message, "channel_id", None) or ""),
+            content=content,
+            reply_to=str(reply_to) if reply_to else None,
+            media=[_checked(one) for one in getattr(message, "media", None) or ()],
+            metadata=dict(getattr(message, "metadata", None) or {}),
+            id=id_ or new_id(),
+        )
+
+    # -- inside
+
+    def _default_channel(self) -> str:
+        configured = self._house.settings.default_channel
+        if configured:
+            return configured
+        able = [n for n, one in self._supervisors.items() if "session_send" in one.record.hooks]
+        return able[0] if len(able) == 1 else ""
+
+    def _routed(self, item: Item, wait: float | None) -> Future[Receipt]:
+        answer: Future[Receipt] = Future()
+        if not item.message.channel_type:
+            _refuse(
+                answer,
+                item,
+                "the message names no `channel_type`, and there is no default: set"
+                " `plugins.session.default_channel`",
+            )
+        elif (refusal := self.refusal(item)) is not None:
+            _refuse(answer, item, refusal)
+        else:
+            supervisor = self._supervisors[item.message.channel_type]
+            if item.message.channel_id:
+                self._store(item, supervisor, answer, wait)
+            else:
+                chat = supervisor.default_chat()
+                chat.add_done_callback(
+                    partial(self._store_in_default, item, supervisor, answer, wait)
+                )
+        return answer
+
+    def _store_in_default(
+        self,
+        item: Item,
+        supervisor: Supervisor,
+        answer: Future[Receipt],
+        wait: float | None,
+        chat: Future[str | None],
+    ) -> None:
+        item.message.channel_id = chat.result() or ""
+        if item.message.channel_id:
+            self._store(item, supervisor, answer, wait)
+        else:
+            name = supervisor.record.id
+            _refuse(
+                answer,
+                item,
+                f"the message names no `channel_id`, and {name} has no default chat: set"
+                f" `plugins.{name}.default_chat`",
+            )
+
+    def _store(
+        self, item: Item, supervisor: Supervisor, answer: Future[Receipt], wait: float | None
+    ) -> None:
+        try:
+            supervisor.outbox.reserve()
+        except SpoolFull as full:
+            _refuse(answer, item, str(full))
+            return
+        _render(item, supervisor)
+        stored = self._house.spool.enqueue(item)
+        stored.add_done_callback(partial(self._stored, item, supervisor, answer, wait))
+
+    def _stored(
+        self,
+        item: Item,
+        supervisor: Supervisor,
+        answer: Future[Receipt],
+        wait: float | None,
+        stored: Future[Receipt | None],
+    ) -> None:
+        supervisor.outbox.cancel()
+        if (error := stored.exception()) is not None:
+            _refuse(answer, item, str(error))
+            return
+        known = stored.result()
+        if known is None:
+            self._wait_for(item, supervisor, answer, wait)
+            item.parts_stored = item.parts is not None
+            supervisor.outbox.add([item])
+        elif known.status == "queued":
+            self._wait_for(item, supervisor, answer, wait)
+            again = self._house.spool.receipt(item.id)  # it may have ended meanwhile
+            again.add_done_callback(partial(_if_ended, item, supervisor, answer))
+        else:
+            answer.set_result(known)
+
+    def _wait_for(
+        self, item: Item, supervisor: Supervisor, answer: Future[Receipt], wait: float | None
+    ) -> None:
+        """Resolve a receipt when the item is at an end, or with what is true in `wait` seconds."""
+        outbox = supervisor.outbox
+        outbox.wait_for(item.id, answer)
+        if wait is None:
+            return
+
+        def time_is_up() -> None:
+            outbox.stop_waiting(item.id, answer, item.receipt("queued"))
+
+        if wait <= 0:
+            time_is_up()
+        else:
+            timer = self._house.timers.later(wait, time_is_up)
+            answer.add_done_callback(lambda _: timer.cancel())
+
+
+def _render(item: Item, supervisor: Supervisor) -> None:
+    """Split what no hook of the channel renders, so that it is stored with its parts."""
+    if item.op == "send" and "session_render" not in supervisor.record.hooks:
+        item.parts = text.render(item.message, supervisor.record.limits)
+
+
+def _if_ended(
+    item: Item, supervisor: Supervisor, answer: Future[Receipt], again: Future[Receipt | None]
+) -> None:
+    receipt = None if again.exception() is not None else again.result()
+    if receipt is not None and receipt.status != "queued":
+        supervisor.outbox.stop_waiting(item.id, answer, receipt)
+
+
+def _refuse(answer: Future[Receipt], item: Item, why: str) -> None:
+    answer.set_result(Receipt(item.id, "failed", error=why))
+
+
+def _checked(one: Any) -> Media:
+    media = one if isinstance(one, Media) else Media(**one)
+    named = [name for name in ("path", "url", "data") if getattr(media, name) is not None]
+    if len(named) != 1 and media.id is None:
+        raise ValueError(
+            "an outgoing `Media` names exactly one of `path`, `url` and `data`;"
+            f" this one names {', '.join(named) or 'none'}"
+        )
+    return media

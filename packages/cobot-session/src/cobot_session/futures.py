@@ -1,0 +1,43 @@
+"""Futures that depend on futures, without a thread that waits for them."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+
+def done(value: T) -> Future[T]:
+    """Return a future that is done."""
+    future: Future[T] = Future()
+    future.set_result(value)
+    return future
+
+
+def gathered(futures: Mapping[str, Future[T]]) -> Future[dict[str, T]]:
+    """Return a future of all results; it fails as the first that fails does."""
+    whole: Future[dict[str, T]] = Future()
+    left = len(futures)
+    lock = threading.Lock()
+
+    def one_done(future: Future[T]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            if whole.done():
+                return
+            if (error := future.exception()) is not None:
+                whole.set_exception(error)
+            elif not left:
+                whole.set_result({name: one.result() for name, one in futures.items()})
+
+    if not futures:
+        whole.set_result({})
+    for future in futures.values():
+        future.add_done_callback(one_done)
+    return whole

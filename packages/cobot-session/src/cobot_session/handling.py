@@ -1,0 +1,141 @@
+"""Running a handler: in order within a chat, side by side across chats."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cobot_session.errors import PermanentError, SpoolError
+from cobot_session.retry import backoff
+from cobot_session.workers import Workers
+
+if TYPE_CHECKING:
+    from cobot_session.engine import Engine
+    from cobot_session.messages import IncomingMessage, OutgoingMessage
+    from cobot_session.spool import Entry, Item
+
+log = logging.getLogger("cobot_session.run")
+
+Answer: TypeAlias = "str | OutgoingMessage | None | Iterator[str] | AsyncIterator[str]"
+Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
+
+_MOST_BACKOFF = 60.0
+
+
+class Handling:
+    """Gives messages to a handler and stores what it answers.
+
+    Args:
+        engine: where messages come from.
+        handler: `def` handlers run in threads, `async def` ones on the caller's loop.
+        concurrency: chats that are served at once.
+    """
+
+    def __init__(
+        self, engine: Engine, handler: Handler, concurrency: int
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError(f"`concurrency` is at least 1, not {concurrency}")
+        self._engine = engine
+        self._handler = handler
+        self._concurrency = concurrency
+        self._workers = Workers("cobot-handler", concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
+
+    async def run_alone(self) -> None:
+        """Serve on a loop of one's own, where also `asyncio.to_thread` must not outlive the end."""
+        asyncio.get_running_loop().set_default_executor(self._workers)
+        await self.run()
+
+    async def run(self) -> None:
+        """Serve until the session stops, or until cancelled.
+
+        Messages whose handler is cancelled go back and are handed out again.
+        """
+        try:
+            while not self._engine.consumer.closed:
+                await self._serve_some()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._workers.shutdown()
+
+    async def _serve_some(self) -> None:
+        free = self._concurrency - len(self._tasks)
+        if free < 1:
+            self._freed.clear()
+            await self._freed.wait()
+            return
+        for entry in await self._take(free):
+            task = asyncio.create_task(self._serve(entry), name=f"handler {entry.message.key}")
+            self._tasks.add(task)
+            task.add_done_callback(self._free)
+
+    def _free(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._freed.set()
+
+    async def _take(self, limit: int) -> list[Entry]:
+        consumer = self._engine.consumer
+        taken = consumer.take(limit)
+        try:
+            return await asyncio.wrap_future(taken)
+        except asyncio.CancelledError:
+            consumer.take_back(taken)
+            raise
+        except SpoolError as error:
+            log.warning("nothing can be handed out: %s; it is tried again", error)
+            await asyncio.sleep(1.0)
+            return []
+
+    async def _serve(self, entry: Entry) -> None:
+        inbox = self._engine.inbox
+        try:
+            await self._answer(entry)
+        except asyncio.CancelledError:
+            inbox.release([entry])
+            raise
+        except Exception:
+            delay = backoff(entry.deliveries, _MOST_BACKOFF)
+            log.exception(
+                "the handler failed on message %r of %s (delivery %d); it comes again in %.1f s",
+                entry.message.id,
+                entry.message.channel_type,
+                entry.deliveries,
+                delay,
+            )
+            inbox.release([entry], delay)
+
+    async def _answer(self, entry: Entry) -> None:
+        message = entry.message
+        answer = await self._call(message)
+        if isinstance(answer, AsyncIterator | Iterator):
+            await self._engine.stream(message).run(answer)
+            answer = None
+        replies = self._replies(message, answer)
+        if not self._engine.inbox.still_in_hand([entry]):  # the handler acknowledged by hand
+            for item in replies:
+                self._engine.dispatch.send(item.message, 0)
+            return
+        stored = await asyncio.wrap_future(self._engine.inbox.answer(entry, replies))
+        self._engine.dispatch.accept(stored)
+
+    def _replies(self, message: IncomingMessage, answer: Any) -> list[Item]:
+        if answer is None or answer == "":
+            return []
+        try:
+            return [self._engine.dispatch.reply_item(message, answer)]
+        except PermanentError as error:
+            log.error("the answer to message %r cannot be sent: %s", message.id, error)  # noqa: TRY400 - no defect of ours
+            return []
+
+    async def _call(self, message: IncomingMessage) -> Any:
+        if inspect.iscoroutinefunction(self._handler):
+            return await self._handler(message)
+        answer = await self._workers.run(lambda: self._handler(message))
+        return await answer if inspect.isawaitable(answer) else answer

@@ -1,0 +1,45 @@
+"""What every supervisor of one session shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cobot_session.config import SessionSettings
+    from cobot_session.inbox import Inbox
+    from cobot_session.messages import Receipt
+    from cobot_session.plugin import PluginContext, State
+    from cobot_session.spool import Item, Spool
+    from cobot_session.timers import Timers
+
+
+@dataclass(slots=True)
+class House:
+    """The parts of a session that its plugins work with.
+
+    Attributes:
+        settings: of the session.
+        spool: the durable store.
+        inbox: what has arrived.
+        timers: for what is due later.
+        context: makes a plugin's context from its name and its state.
+        tell: tells every observer: the hook's name and its arguments.
+        on_end: told of each item that is at an end.
+        redact: takes secrets out of a text.
+        states: what each plugin's state was when the spool was opened.
+        presence: the presence wished for.
+    """
+
+    settings: SessionSettings
+    spool: Spool
+    inbox: Inbox
+    timers: Timers
+    context: Callable[[str, State], PluginContext]
+    tell: Callable[..., None]
+    on_end: Callable[[Item, Receipt], None]
+    redact: Callable[[str], str]
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    presence: str = "online"

@@ -1,0 +1,184 @@
+"""The way in: a channel is asked, what it has is checked, stored, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from cobot_session.errors import AuthError, RateLimited, SpoolError
+from cobot_session.normalise import incoming
+from cobot_session.retry import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cobot_session.channel import Channel
+    from cobot_session.door import Door
+    from cobot_session.gate import Gate
+    from cobot_session.house import House
+    from cobot_session.messages import IncomingMessage
+    from cobot_session.outbox import Outbox
+    from cobot_session.state import PluginState, Stage
+    from cobot_session.vitals import Vitals
+
+_TRIES = 5
+"""Failures in a row of `session_receive` before the channel is made anew."""
+_MOST_BACKOFF = 60.0
+_FIRST_PAUSE = 0.05
+"""Seconds until a channel that had something is asked again; doubles up to `poll_interval`."""
+
+
+class Intake:
+    """Asks one channel, again and again, and never before the last answer is stored.
+
+    Args:
+        channel_type: what is stamped on messages.
+        channel: whose loop this runs on.
+        door: the channel's hooks.
+        state: the plugin's.
+        gate: who may pass.
+        outbox: while it is full, the channel is not asked: the agent could not answer.
+        vitals: where counts and troubles are told.
+        house: the rest of the session.
+        poll_interval: seconds between two looks at a channel that has nothing.
+        on_life: told that the channel has answered.
+        on_trouble: told what `session_receive` raised.
+    """
+
+    def __init__(
+        self,
+        channel_type: str,
+        channel: Channel,
+        door: Door,
+        *,
+        state: PluginState,
+        gate: Gate,
+        outbox: Outbox,
+        vitals: Vitals,
+        house: House,
+        poll_interval: float,
+        on_life: Callable[[], None],
+        on_trouble: Callable[[Exception], None],
+        log: logging.Logger,
+    ) -> None:
+        self._channel_type = channel_type
+        self._channel = channel
+        self._door = door
+        self._state = state
+        self._gate = gate
+        self._outbox = outbox
+        self._vitals = vitals
+        self._house = house
+        self._poll_interval = poll_interval
+        self._on_life = on_life
+        self._on_trouble = on_trouble
+        self._log = log
+        self._pause = poll_interval
+        self.asking_since: float | None = None
+        """Loop time at which the call that is under way began."""
+
+    async def run(self) -> None:
+        """Receive for ever.
+
+        Raises:
+            AuthError: the channel's credentials are refused.
+            Exception: what `session_receive` raised the last of several times in a row.
+        """
+        failures = 0
+        while True:
+            await self._room()
+            try:
+                await self._once()
+                failures = 0
+            except AuthError:
+                raise
+            except Exception as error:
+                failures += 1
+                self._on_trouble(error)
+                if failures >= _TRIES:
+                    raise
+                await asyncio.sleep(_delay(error, failures))
+
+    async def _once(self) -> None:
+        loop = asyncio.get_running_loop()
+        with self._state.staged() as stage:
+            self.asking_since = began = loop.time()
+            try:
+                batch = await self._door.receive()
+            finally:
+                self.asking_since = None
+        self._on_life()
+        await self._store(self._checked(batch), stage)
+        self._pause = _FIRST_PAUSE if batch else min(2 * self._pause, self._poll_interval)
+        left = self._pause - (loop.time() - began)
+        if not batch and left > 0:
+            await asyncio.sleep(left)
+
+    def _checked(self, batch: Sequence[object]) -> list[IncomingMessage]:
+        """Return what may pass, as our own messages; the rest is counted and logged."""
+        passed = []
+        for raw in batch:
+            try:
+                message = incoming(raw, self._channel_type)
+            except (ValueError, TypeError) as error:
+                self._vitals.drop("malformed")
+                self._log.warning("dropped a malformed message: %s", error)
+                continue
+            refusal = self._gate.refusal(message)
+            if refusal is None:
+                passed.append(message)
+            else:
+                self._vitals.drop(refusal)
+        return passed
+
+    async def _store(self, messages: list[IncomingMessage], stage: Stage) -> None:
+        """Commit a batch with its state, however long the spool takes, and tell of it."""
+        wanted = [one for one in messages if one.kind in self._house.settings.events]
+        if not wanted and not stage.changes:
+            self._tell(messages)
+            return
+        failures = 0
+        while True:
+            self._door.check()
+            future = self._house.spool.store(self._channel_type, wanted, stage.changes)
+            try:
+                entries = await self._channel.mailbox.wait(future)
+                break
+            except SpoolError as error:
+                failures += 1
+                self._on_trouble(error)
+                await asyncio.sleep(backoff(failures, _MOST_BACKOFF))
+        if failures:
+            self._on_life()
+        self._state.commit(stage.changes)
+        self._vitals.count(received=len(entries))
+        self._house.inbox.add(entries)
+        again = {id(one) for one in wanted} - {id(entry.message) for entry in entries}
+        self._tell([one for one in messages if id(one) not in again])
+
+    def _tell(self, messages: Sequence[IncomingMessage]) -> None:
+        for message in messages:
+            self._house.tell("session_on_receive", message)
+
+    async def _room(self) -> None:
+        """Wait until neither the inbox nor the outbox of this channel is full."""
+        room = asyncio.Event()
+
+        def tell() -> None:
+            self._channel.mailbox.post(room.set)
+
+        while not self._outbox.has_room():
+            room.clear()
+            self._outbox.when_room(tell)
+            await room.wait()
+        while not self._house.inbox.has_room(self._channel_type):
+            room.clear()
+            self._house.inbox.when_room(self._channel_type, tell)
+            await room.wait()
+
+
+def _delay(error: Exception, failures: int) -> float:
+    if isinstance(error, RateLimited):
+        return error.retry_after
+    return backoff(failures, _MOST_BACKOFF)

@@ -1,0 +1,263 @@
+"""One life of a plugin: its object, its thread and loop, and the tasks that run there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from cobot_session.channel import first_of
+from cobot_session.door import Door
+from cobot_session.hookspecs import OBSERVER_HOOKS
+from cobot_session.intake import Intake
+from cobot_session.lanes import Lanes
+from cobot_session.state import PluginState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cobot_session.channel import Channel
+    from cobot_session.errors import AuthError
+    from cobot_session.house import House
+    from cobot_session.messages import Receipt
+    from cobot_session.spool import Item
+    from cobot_session.supervisor import Supervisor
+
+_MOST_BETWEEN_HEALTH_CHECKS = 30.0
+_NEWS_SECONDS = 2.0
+"""How long an observer may still be told what has happened when the session stops."""
+
+
+class Life:
+    """What is thrown away and made anew at a restart.
+
+    Args:
+        owner: the supervisor, which stays.
+        channel: the thread and loop.
+        house: the rest of the session.
+    """
+
+    def __init__(self, owner: Supervisor, channel: Channel, house: House) -> None:
+        self.channel = channel
+        self.began = time.monotonic()
+        self.ending = asyncio.Event()
+        self.blocked = False
+        self.replaced = False
+        self.door: Door | None = None
+        self._owner = owner
+        self._house = house
+        self._intake: Intake | None = None
+        self._lanes: Lanes | None = None
+        self._fatal: asyncio.Future[None] | None = None
+        self._asides: set[asyncio.Task[None]] = set()
+        self._alive_at = time.monotonic()
+        self._healthy = True
+        self._serving = False
+
+    # -- from any thread
+
+    def ask_to_end(self) -> None:
+        """Begin to end: receive no more, close the lanes, stop the plugin."""
+        self.channel.mailbox.post(self.ending.set)
+
+    def abandon(self) -> None:
+        """Shut the door for good: nothing that wakes up in this life does anything."""
+        if self.door is not None:
+            self.door.shut()
+        if self._lanes is not None:
+            self._lanes.abandon()
+
+    def aside(self, call: Callable[[Door], Any]) -> bool:
+        """Call the plugin soon, with nobody waiting."""
+        if self.door is None:
+            return False
+        return self.channel.mailbox.post(self._aside, call)
+
+    def silent(self) -> float:
+        """Return for how many seconds a sign of life has been missing where one is due."""
+        now = time.monotonic()
+        if not self._serving or self.door is None:
+            return 0.0
+        if "session_health" in self.door.hooks:
+            return now - self._alive_at
+        asking_since = self._intake.asking_since if self._intake is not None else None
+        return 0.0 if asking_since is None else now - max(asking_since, self._alive_at)
+
+    def calls_under_way(self) -> list[str]:
+        """Return the names of the hooks that have begun and not ended."""
+        return self.door.under_way if self.door is not None else ["its constructor"]
+
+    def recovered(self) -> None:
+        """Say that the trouble is over, if it is."""
+        if self._serving and self._healthy:
+            self._owner.vitals.enter("online")
+
+    # -- on the loop
+
+    def open(self, plugin: object) -> None:
+        """Take the fresh plugin object."""
+        record = self._owner.record
+        self._fatal = asyncio.get_running_loop().create_future()
+        self._state = PluginState(self._owner.state_values, self._write_state)
+        plugin.context = self._house.context(record.id, self._state)  # type: ignore[attr-defined]
+        self.door = Door(plugin, self.channel.workers, record.limits.send_seconds)
+
+    async def start(self) -> None:
+        """Configure and start the plugin."""
+        door = self._door()
+        await door.configure(self._owner.record.config)
+        await door.start()
+
+    async def default_chat(self) -> str | None:
+        """Return the plugin's own default chat; a plugin that cannot tell has none."""
+        try:
+            return await self._door().default_chat()
+        except Exception as error:  # noqa: BLE001 - no reason not to run
+            self._owner.log.warning("its default chat cannot be told: %s", error)
+            return None
+
+    async def serve(self) -> None:
+        """Run until something fails.
+
+        Raises:
+            Exception: what ended it.
+        """
+        door = self._door()
+        self._alive_at = time.monotonic()
+        self._serving = True
+        tasks = [self._until_fatal()]
+        if "session_receive" in door.hooks:
+            self._intake = self._new_intake(door)
+            tasks.append(self._intake.run())
+        if "session_health" in door.hooks:
+            tasks.append(self._watch_health(door))
+        if not OBSERVER_HOOKS.isdisjoint(door.hooks):
+            tasks.append(self._owner.news.deliver(door, self.channel.mailbox))
+        self._lanes = self._new_lanes(door)
+        self._lanes.open()
+        self._show_presence()
+        await first_of(*tasks)
+
+    async def close(self, drain: float) -> None:
+        """Bring everything to an end; what does not end is bounded or left behind."""
+        door = self.door
+        if door is None:
+            return
+        if self._lanes is not None:
+            await self._lanes.close(drain)
+        for task in list(self._asides):
+            task.cancel()
+        try:
+            await door.stop()
+        except Exception:
+            self._owner.log.exception("stop failed")
+        finally:
+            door.shut()
+
+    # -- parts
+
+    def _door(self) -> Door:
+        if self.door is None:
+            raise RuntimeError("this life has not been opened")
+        return self.door
+
+    def _new_intake(self, door: Door) -> Intake:
+        owner = self._owner
+        return Intake(
+            owner.record.id,
+            self.channel,
+            door,
+            state=self._state,
+            gate=owner.gate,
+            outbox=owner.outbox,
+            vitals=owner.vitals,
+            house=self._house,
+            poll_interval=owner.record.common.poll_interval,
+            on_life=self._received,
+            on_trouble=owner.trouble,
+            log=owner.log,
+        )
+
+    def _new_lanes(self, door: Door) -> Lanes:
+        owner, settings = self._owner, self._house.settings
+        return Lanes(
+            owner.outbox,
+            door,
+            self._house.spool,
+            self.channel.mailbox,
+            limits=owner.record.limits,
+            max_age=settings.max_age,
+            resend_unknown=settings.on_unknown == "resend",
+            on_end=self._item_ended,
+            on_auth_error=self._refused,
+            log=owner.log,
+        )
+
+    def _item_ended(self, item: Item, receipt: Receipt, dead: bool) -> None:
+        self._owner.vitals.count(sent=receipt.status == "sent", dead=dead)
+        self._house.on_end(item, receipt)
+
+    def _refused(self, error: AuthError) -> None:
+        if self._fatal is not None and not self._fatal.done():
+            self._fatal.set_exception(error)
+
+    async def _until_fatal(self) -> None:
+        if self._fatal is not None:
+            await self._fatal
+
+    def _write_state(self, changes: dict[str, Any]) -> None:
+        if not self.replaced:
+            self._house.spool.set_state(self._owner.record.id, changes)
+
+    # -- signs of life
+
+    def _received(self) -> None:
+        """The receive hook has returned, which is a sign of life unless health has the say."""
+        door = self._door()
+        if "session_health" in door.hooks and not self._healthy:
+            return
+        self._alive_at = time.monotonic()
+        if not self.replaced and self._owner.vitals.state == "reconnecting":
+            self._owner.vitals.enter("online")
+            self._show_presence()
+
+    async def _watch_health(self, door: Door) -> None:
+        interval = min(_MOST_BETWEEN_HEALTH_CHECKS, self._house.settings.stall_after / 4)
+        while True:
+            await self._ask_health(door)
+            await asyncio.sleep(interval)
+
+    async def _ask_health(self, door: Door) -> None:
+        vitals = self._owner.vitals
+        try:
+            health = await door.health()
+        except Exception as error:  # noqa: BLE001 - a channel that cannot tell is not healthy
+            self._healthy = False
+            self._owner.trouble(error)
+            return
+        vitals.latency = health.latency
+        self._healthy = health.ok
+        if health.ok:
+            self._received()
+        else:
+            self._owner.trouble(health.detail or "the channel says it is not healthy")
+
+    # -- asides
+
+    def _show_presence(self) -> None:
+        if "session_presence" in self._door().hooks:
+            wish = self._house.presence
+            self._aside(lambda door: door.presence(wish))
+
+    def _aside(self, call: Callable[[Door], Any]) -> None:
+        task = asyncio.create_task(self._quietly(call))
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    async def _quietly(self, call: Callable[[Door], Any]) -> None:
+        try:
+            await call(self._door())
+        except Exception as error:  # noqa: BLE001 - nobody waits for it, and nothing depends on it
+            self._owner.log.info("%s: %s", type(error).__name__, error)
+
+

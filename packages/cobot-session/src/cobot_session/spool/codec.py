@@ -1,0 +1,81 @@
+"""Messages as JSON text, and back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date, datetime
+from pathlib import PurePath
+from typing import Any
+
+from cobot_session.messages import IncomingMessage, Media, OutgoingMessage
+
+_BYTES = "$base64"
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON. What JSON lacks becomes text, so that storing never fails on it."""
+    return json.dumps(value, separators=(",", ":"), default=_encode, skipkeys=True)
+
+
+def loads(text: str | None) -> Any:
+    """Return the value of JSON text; `None` of no text."""
+    return json.loads(text) if text else None
+
+
+def dump_message(message: IncomingMessage | OutgoingMessage) -> str:
+    """Return a message as JSON text."""
+    return dumps(vars(message))
+
+
+def load_incoming(text: str) -> IncomingMessage:
+    """Return the incoming message that `dump_message` wrote."""
+    fields = _message_fields(text)
+    fields["timestamp"] = datetime.fromisoformat(fields["timestamp"])
+    return IncomingMessage(**fields)
+
+
+def load_outgoing(text: str) -> OutgoingMessage:
+    """Return the outgoing message that `dump_message` wrote."""
+    return OutgoingMessage(**_message_fields(text))
+
+
+def dump_parts(parts: list[OutgoingMessage]) -> str:
+    """Return parts as one JSON text."""
+    return dumps([vars(part) for part in parts])
+
+
+def load_parts(text: str) -> list[OutgoingMessage]:
+    """Return the parts that `dump_parts` wrote."""
+    return [OutgoingMessage(**_with_media(fields)) for fields in json.loads(text)]
+
+
+def _message_fields(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(text)
+    return _with_media(fields)
+
+
+def _with_media(fields: dict[str, Any]) -> dict[str, Any]:
+    fields["media"] = [_media(one) for one in fields["media"]]
+    return fields
+
+
+def _media(fields: dict[str, Any]) -> Media:
+    data = fields.get("data")
+    if isinstance(data, dict):
+        fields["data"] = base64.b64decode(data[_BYTES])
+    return Media(**fields)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Media):
+        return vars(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {_BYTES: base64.b64encode(value).decode("ascii")}
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)

@@ -1,0 +1,84 @@
+"""A lock that dies with its process: one process at a time runs a spool."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from cobot_session.errors import SpoolBusy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if sys.platform == "win32":  # pragma: no cover - the other branch is tested
+    import msvcrt
+
+    def _lock(descriptor: int, *, shared: bool) -> None:
+        os.lseek(descriptor, 64, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, shared: bool) -> None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+_TRIES = 5
+_PAUSE = 0.05
+"""Seconds between tries: a look by `running_pid` must not keep a session from starting."""
+
+
+class ProcessLock:
+    """Holds `path` for this process until `release`, or until the process ends in any way."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        for left in reversed(range(_TRIES)):
+            try:
+                _lock(self._descriptor, shared=False)
+                break
+            except OSError:
+                if not left:
+                    self.release()
+                    raise _busy(path) from None
+                time.sleep(_PAUSE)
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let go; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def running_pid(path: Path) -> int | None:
+    """Return the process that holds the lock at `path` (0: it cannot be told), `None`: no one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        _lock(descriptor, shared=True)
+    except OSError:
+        return _pid_in(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _busy(path: Path) -> SpoolBusy:
+    pid = _pid_in(path)
+    return SpoolBusy(
+        f"another session (process {pid or 'unknown'}) runs the spool in {path.parent}. Stop it,"
+        " or give this one a folder of its own: `workspace: {path: ...}`",
+        pid,
+    )
+
+
+def _pid_in(path: Path) -> int:
+    text = path.read_text("ascii", errors="replace").strip()
+    return int(text) if text.isdigit() else 0

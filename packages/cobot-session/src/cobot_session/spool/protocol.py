@@ -1,0 +1,89 @@
+"""What the session needs of a durable store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    from cobot_session.messages import IncomingMessage, Receipt
+    from cobot_session.spool.records import Backlog, DeadLetter, Entry, Item
+
+
+class Spool(Protocol):
+    """A durable store. Verbs may be called from any thread and never block.
+
+    What a future tells has been committed. A future's exception is a `SpoolError`; nothing of that
+    verb has happened then.
+    """
+
+    def load(self) -> Future[Backlog]:
+        """Return everything open. Called once, before any other verb."""
+
+    def store(
+        self, channel_type: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]
+    ) -> Future[list[Entry]]:
+        """Store a received batch and the state that goes with it; return those that were new.
+
+        A message whose `(channel_type, key)` was stored before is left out. A state value of
+        `None` removes the name.
+        """
+
+    def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
+        """Record that entries are in hand, and one more delivery of each."""
+
+    def settle(self, entries: Sequence[Entry], replies: Sequence[Item] = ()) -> Future[list[Item]]:
+        """Take entries out of the inbox and put replies in the outbox, in one transaction.
+
+        Returns the replies that were new, with `seq` set; those whose id was known are left out.
+        """
+
+    def release(self, entries: Sequence[Entry]) -> Future[None]:
+        """Put handed-out entries back with the `deliveries` and `not_before` they carry."""
+
+    def bury_entry(self, entry: Entry, reason: str) -> Future[None]:
+        """Make an entry a dead letter."""
+
+    def enqueue(self, item: Item) -> Future[Receipt | None]:
+        """Put an item in the outbox and set its `seq`.
+
+        Returns `None`, or, when its id is known, the receipt of that one and stores nothing.
+        """
+
+    def progress(self, item: Item) -> Future[None]:
+        """Record how far an item has come."""
+
+    def finish(self, item: Item, receipt: Receipt, dead: str | None = None) -> Future[None]:
+        """Take an item out of the outbox; with a reason in `dead` it becomes a dead letter."""
+
+    def receipt(self, message_id: str) -> Future[Receipt | None]:
+        """Return the receipt of an id, as far as it is remembered."""
+
+    def retarget(self, message_id: str, platform_ids: Sequence[str]) -> Future[None]:
+        """Record that a delivered message now consists of these platform messages."""
+
+    def set_state(self, channel_type: str, state: Mapping[str, Any]) -> Future[None]:
+        """Change a plugin's state outside a batch."""
+
+    def dead_letters(self) -> Future[list[DeadLetter]]:
+        """Return all dead letters, oldest first."""
+
+    def replay(self, dead_id: str) -> Future[bool]:
+        """Open a dead letter again; false when there is none of that id."""
+
+    def drop(self, dead_id: str) -> Future[bool]:
+        """Forget a dead letter; false when there is none of that id."""
+
+    def reopened(self) -> Future[Backlog]:
+        """Return what another process has opened again since the last call, and dead counts."""
+
+    def publish(self, status: Mapping[str, Any]) -> Future[None]:
+        """Leave the session's status where another process can read it."""
+
+    def trim(self) -> Future[None]:
+        """Forget settled entries and finished items that are past their retention."""
+
+    def close(self) -> None:
+        """Commit what is waiting and let go of the store. Blocks, for a bounded time."""

@@ -1,0 +1,134 @@
+"""What a spool holds: entries of the inbox, items of the outbox, dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from cobot_session.messages import Receipt
+
+if TYPE_CHECKING:
+    from cobot_session.messages import IncomingMessage, OutgoingMessage, ReceiptStatus
+
+Op: TypeAlias = Literal["send", "edit", "delete", "react"]
+Chat: TypeAlias = tuple[str, str]
+"""`(channel_type, channel_id)`."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One message in the inbox.
+
+    Attributes:
+        seq: order of arrival over all channels.
+        message: the message as the agent gets it.
+        deliveries: how many times it was handed out.
+        suspect: it was in hand when a process died, so it is handed out alone.
+        not_before: epoch seconds; a nacked message waits until then.
+    """
+
+    seq: int
+    message: IncomingMessage
+    deliveries: int = 0
+    suspect: bool = False
+    not_before: float = 0.0
+
+    @property
+    def chat(self) -> Chat:
+        """The chat it arrived in."""
+        return self.message.channel_type, self.message.channel_id
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One thing to do in a chat's lane, and how far it has come.
+
+    Attributes:
+        op: what to do.
+        message: what to send; for an edit `content`, for a reaction `content` is the emoji.
+        created: epoch seconds.
+        seq: order of acceptance; 0 until it is stored.
+        target: for edit, delete and react: a platform message id or a `Receipt.id`.
+        parts: what `session_render` made of it; `None` until then.
+        parts_stored: the spool has the parts.
+        done: how many parts are delivered.
+        message_ids: the platform's ids of the delivered parts.
+        attempts: calls of the channel so far.
+        in_flight: the current part may have left.
+        not_before: epoch seconds of the next attempt.
+        whole_channel: the pause until `not_before` holds the whole channel.
+        error: the latest trouble.
+        detail: facts of the channel for the receipt.
+    """
+
+    op: Op
+    message: OutgoingMessage
+    created: float
+    seq: int = 0
+    target: str | None = None
+    parts: list[OutgoingMessage] | None = None
+    parts_stored: bool = False
+    done: int = 0
+    message_ids: list[str] = field(default_factory=list)
+    attempts: int = 0
+    in_flight: bool = False
+    not_before: float = 0.0
+    whole_channel: bool = False
+    error: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The message's id, which is the receipt's."""
+        return self.message.id
+
+    @property
+    def chat(self) -> Chat:
+        """The chat whose lane it waits in."""
+        return self.message.channel_type, self.message.channel_id
+
+    def receipt(self, status: ReceiptStatus) -> Receipt:
+        """Return what is true of it now, as a receipt of the given status."""
+        return Receipt(
+            id=self.id,
+            status=status,
+            message_ids=tuple(self.message_ids),
+            error=None if status == "sent" else self.error,
+            attempts=self.attempts,
+            detail=dict(self.detail),
+        )
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Everything open in a spool, as found at start."""
+
+    entries: list[Entry] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up, kept for a person to look at.
+
+    Attributes:
+        id: `in-7` or `out-<message id>`; what `replay` and `drop` take.
+        direction: which way it was going.
+        channel_type: its channel.
+        channel_id: its chat.
+        reason: why it was given up.
+        attempts: how often it was handed out, or tried.
+        at: epoch seconds when it was given up.
+        content: its text.
+    """
+
+    id: str
+    direction: Literal["in", "out"]
+    channel_type: str
+    channel_id: str
+    reason: str
+    attempts: int
+    at: float
+    content: str

@@ -1,0 +1,92 @@
+"""What carrying out an item of a lane takes: one platform call a step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from cobot_session.errors import PermanentError
+from cobot_session.messages import Sent
+
+if TYPE_CHECKING:
+    from cobot_session.door import Door
+    from cobot_session.messages import OutgoingMessage
+    from cobot_session.spool import Item
+
+Call: TypeAlias = Callable[[], Awaitable[Sent]]
+
+NEEDED_HOOK = {
+    "send": "session_send",
+    "edit": "session_edit",
+    "delete": "session_delete",
+    "react": "session_react",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the channel.
+
+    Attributes:
+        call: makes it.
+        message_id: the message it leaves behind when the channel names none.
+        repeatable: doing it twice is doing it once, whatever the channel.
+    """
+
+    call: Call
+    message_id: str | None = None
+    repeatable: bool = True
+
+
+def steps_of(item: Item, door: Door, targets: list[str]) -> list[Step]:
+    """Return what carrying out an item takes, in order.
+
+    Args:
+        item: with `parts` filled in, for a send and an edit.
+        door: the channel.
+        targets: the platform messages it is about; none for a send.
+    """
+    chat = item.message.channel_id
+    parts = item.parts or []
+    match item.op:
+        case "send":
+            return [_send(door, part) for part in parts]
+        case "edit":
+            return _edit(door, chat, parts, targets)
+        case "delete":
+            return [_delete(door, chat, target) for target in targets]
+        case "react":
+            emoji = item.message.content
+            return [Step(lambda: door.react(chat, targets[0], emoji), targets[0])]
+
+
+def _edit(door: Door, chat: str, parts: list[OutgoingMessage], targets: list[str]) -> list[Step]:
+    """Edit part by part; a text that grew sends the rest, one that shrank deletes the surplus."""
+    steps = [
+        Step(_edit_call(door, chat, target, part.content), target)
+        for part, target in zip(parts, targets, strict=False)
+    ]
+    steps += [_send(door, part) for part in parts[len(targets) :]]
+    if "session_delete" in door.hooks:
+        steps += [_delete(door, chat, target) for target in targets[len(parts) :]]
+    return steps
+
+
+def _edit_call(door: Door, chat: str, target: str, content: str) -> Call:
+    return lambda: door.edit(chat, target, content)
+
+
+def _send(door: Door, part: OutgoingMessage) -> Step:
+    if "session_send" not in door.hooks:
+        raise PermanentError("this channel cannot send, and the text needs one more message")
+    return Step(lambda: door.send(part), repeatable=False)
+
+
+def _delete(door: Door, chat: str, target: str) -> Step:
+    return Step(lambda: _without_ids(door.delete(chat, target)))
+
+
+async def _without_ids(deed: Awaitable[Sent]) -> Sent:
+    await deed
+    return Sent()

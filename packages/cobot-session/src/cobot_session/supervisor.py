@@ -1,0 +1,299 @@
+"""One plugin's life: start, receive, send, health, restart, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cobot_session.channel import Channel, first_of
+from cobot_session.door import Door
+from cobot_session.errors import AuthError, ChannelError, PluginError, TemporaryError
+from cobot_session.gate import Gate, rules
+from cobot_session.life import Life
+from cobot_session.news import News
+from cobot_session.outbox import Outbox
+from cobot_session.retry import backoff
+from cobot_session.vitals import Vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from cobot_session.house import House
+    from cobot_session.registry import PluginRecord
+    from cobot_session.status import Status
+
+T = TypeVar("T")
+
+_MOST_BACKOFF = 60.0
+_CALM_SECONDS = 60.0
+"""A life this long makes earlier failures forgotten."""
+_END_SECONDS = 10.0
+"""How long a life that was told to end may take before it is left behind."""
+_BLOCKED_SECONDS = 5.0
+"""An event loop that has not come round for so long is told of in the status."""
+
+
+class Supervisor:
+    """Keeps one plugin running: each life is a fresh object, thread and loop.
+
+    The lives end and begin anew; outbox, state, counts and place in the session stay.
+
+    Args:
+        record: the plugin.
+        house: the rest of the session.
+        needs: supervisors of the plugins it depends on; it starts after them.
+    """
+
+    def __init__(self, record: PluginRecord, house: House, needs: Iterable[Supervisor]) -> None:
+        self.record = record
+        self.log = logging.getLogger(f"cobot_session.plugin.{record.id}")
+        self.outbox = Outbox(record.id, house.settings.max_pending)
+        self.gate = Gate(rules(record.common.access, record.access), self.log)
+        self.news = News(record.hooks, self.log)
+        self.vitals = Vitals("starting", self._tell_status)
+        self.state_values: dict[str, Any] = dict(house.states.get(record.id, {}))
+        self.started: Future[None] = Future()
+        self._house = house
+        self._needs = list(needs)
+        self._lock = threading.RLock()
+        self._life: Life | None = None
+        self._last: Channel | None = None
+        self._own_chat: str | None = None
+        self._chat_waiters: list[Future[str | None]] | None = []
+        self._failures = 0
+        self._ended = threading.Event()
+        self._stopping = False
+        self._drain = 0.0
+
+    # -- from any thread
+
+    def start(self) -> None:
+        """Begin the first life."""
+        interval = min(1.0, self._house.settings.stall_after / 4)
+        self._house.timers.every(interval, self._check)
+        self._begin()
+
+    def stop(self, drain: float) -> None:
+        """Ask for the end; `join` waits for it."""
+        with self._lock:
+            self._stopping = True
+            self._drain = drain
+            life = self._life
+        if life is None:
+            self._rest()
+        else:
+            life.ask_to_end()
+
+    def join(self, deadline: float) -> None:
+        """Wait for the end until the (monotonic) deadline, then leave the life behind."""
+        if self._ended.wait(max(0.0, deadline - time.monotonic())):
+            if self._last is not None:
+                self._last.join(1.0)
+            return
+        with self._lock:
+            life = self._life
+            if life is not None:
+                self._leave_behind(life, "it did not stop in time")
+        self._rest()
+
+    def status(self) -> Status:
+        """Return what is true now."""
+        pending = self._house.inbox.pending(self.record.id) + self.outbox.pending
+        return self.vitals.status(pending)
+
+    def default_chat(self) -> Future[str | None]:
+        """Return where a message without a chat goes, as soon as a start has told, or failed."""
+        answer: Future[str | None] = Future()
+        with self._lock:
+            known = self.record.common.default_chat or self._own_chat
+            if known is None and self._chat_waiters is not None:
+                self._chat_waiters.append(answer)
+                return answer
+        answer.set_result(known)
+        return answer
+
+    def aside(self, call: Callable[[Door], Any]) -> bool:
+        """Let the plugin do something that nobody waits for; false when it is not running."""
+        life = self._life
+        return life is not None and life.aside(call)
+
+    def call(self, call: Callable[[Door], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Let the plugin do something; the future tells how it went."""
+        life = self._life
+        if life is None or life.door is None:
+            failed: Future[T] = Future()
+            failed.set_exception(TemporaryError(f"{self.record.id} is not running"))
+            return failed
+        return asyncio.run_coroutine_threadsafe(call(life.door), life.channel.loop)
+
+    def wait_started(self, deadline: float) -> None:
+        """Wait for the first start until the (monotonic) deadline, however it goes."""
+        wait([self.started], max(0.0, deadline - time.monotonic()))
+
+    def on_my_loop(self) -> bool:
+        """Return whether the caller runs on this plugin's event loop."""
+        life = self._life
+        return life is not None and life.channel.here
+
+    # -- lives
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._stopping or self._life is not None:
+                return
+            channel = Channel(f"cobot-{self.record.id}", self._live, self._over)
+            self._life = Life(self, channel, self._house)
+            self._last = channel
+        channel.begin()
+
+    async def _live(self, channel: Channel) -> None:
+        life = self._life
+        if life is None or life.channel is not channel:
+            return  # left behind before it began
+        try:
+            life.open(self._plugin())
+            await first_of(self._run(life), life.ending.wait())
+        except AuthError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends this life only
+            self._note(error)
+        finally:
+            await life.close(self._drain)
+
+    def _plugin(self) -> object:
+        factory = self.record.factory
+        if factory is None:
+            raise ChannelError(f"{self.record.id} has no factory")
+        return factory()
+
+    async def _run(self, life: Life) -> None:
+        for need in self._needs:
+            await life.channel.mailbox.wait(need.started)
+        await life.start()
+        self._own_chat = await life.default_chat()
+        self._settle_start(None)
+        self.vitals.enter("online")
+        await life.serve()
+
+    def _over(self, channel: Channel) -> None:
+        """A life has ended by itself or because it was asked to."""
+        with self._lock:
+            life = self._life
+            if life is None or life.channel is not channel:
+                return  # it was left behind
+            self._life = None
+            if self._stopping or self.vitals.state == "failed":
+                self._rest()
+                return
+            self._schedule(life)
+
+    def _schedule(self, life: Life) -> None:
+        """Begin the next life after a pause."""
+        calm = time.monotonic() - life.began > _CALM_SECONDS
+        self._failures = 1 if calm else self._failures + 1
+        self._tell_default_chat()
+        self.vitals.enter("reconnecting")
+        self._house.timers.later(backoff(self._failures, _MOST_BACKOFF), self._begin)
+
+    def _rest(self) -> None:
+        """Nothing runs any more."""
+        self._settle_start(PluginError(f"{self.record.id} did not start"))
+        if self.vitals.state != "failed":
+            self.vitals.enter("stopped")
+        self._ended.set()
+
+    def _settle_start(self, error: Exception | None) -> None:
+        """Tell those who wait for the start how it went."""
+        self._tell_default_chat()
+        if self.started.done():
+            return
+        if error is None:
+            self.started.set_result(None)
+        else:
+            self.started.set_exception(error)
+
+    def _tell_default_chat(self) -> None:
+        with self._lock:
+            waiters, self._chat_waiters = self._chat_waiters or [], None
+        for waiter in waiters:
+            waiter.set_result(self._own_chat)
+
+    # -- trouble
+
+    def _fail(self, error: AuthError) -> None:
+        self.log.error("refused: %s. It is not tried again; mend it and start anew", error)
+        words = self._house.redact(str(error))
+        self.vitals.enter("failed", words or "the platform refuses our credentials")
+
+    def _note(self, error: Exception) -> None:
+        """Record what ended a life."""
+        self.trouble(error)
+        if isinstance(error, ChannelError):
+            self.log.warning("ended by %s: %s", type(error).__name__, error)
+        else:
+            self.log.error("ended by a defect", exc_info=error)
+
+    def trouble(self, error: BaseException | str) -> None:
+        """Say in the status what is wrong."""
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self.vitals.enter("reconnecting", self._house.redact(text))
+
+    def _check(self) -> None:
+        """Look, once a second, whether the life that goes on is one."""
+        life = self._life
+        if life is None or self._stopping:
+            return
+        stall_after = self._house.settings.stall_after
+        blocked = life.channel.ping()
+        silent = life.silent()
+        if blocked > stall_after or silent > stall_after:
+            self._replace(life, blocked, silent)
+        elif blocked > min(_BLOCKED_SECONDS, stall_after):
+            life.blocked = True
+            self.trouble(f"its event loop has been blocked for {blocked:.0f} s by {_calls(life)}")
+        elif life.blocked and blocked == 0:
+            life.blocked = False
+            life.recovered()
+
+    def _replace(self, life: Life, blocked: float, silent: float) -> None:
+        stall_after = self._house.settings.stall_after
+        if blocked > stall_after:
+            why = f"its event loop has been blocked for {blocked:.0f} s by {_calls(life)}"
+        else:
+            why = f"no sign of life for {silent:.0f} s from {_calls(life)}"
+        if not life.replaced:
+            life.replaced = True
+            self.trouble(f"{why}; it is started anew")
+            self.log.error("%s; it is started anew", why)
+            life.ask_to_end()
+            self._house.timers.later(
+                0.0 if blocked > stall_after else _END_SECONDS,
+                partial(self._leave_behind_and_go_on, life, why),
+            )
+
+    def _leave_behind_and_go_on(self, life: Life, why: str) -> None:
+        with self._lock:
+            if self._life is life:
+                self._leave_behind(life, why)
+                if self._stopping:
+                    self._rest()
+                else:
+                    self._schedule(life)
+
+    def _leave_behind(self, life: Life, why: str) -> None:
+        """Shut the door on a life that does not end; what wakes up in it does nothing."""
+        self._life = None
+        life.abandon()
+        self.log.error("%s: %s still blocks and is left behind", why, _calls(life))
+
+    def _tell_status(self, _: Vitals) -> None:
+        self._house.tell("session_on_status", self.record.id, self.status())
+
+
+def _calls(life: Life) -> str:
+    return ", ".join(life.calls_under_way()) or "the plugin's own tasks"
