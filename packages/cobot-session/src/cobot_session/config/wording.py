@@ -1,0 +1,114 @@
+"""pydantic's errors as a rule and a fix, without ever repeating what was entered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from cobot_session.nearest import nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from cobot_session.config.places import Steps
+
+HIDDEN = "…"
+
+_OPENINGS = ("Value error, ", "Assertion failed, ", "Input ")
+_FIXES = {
+    "bool": "Write true or false.",
+    "int": "Write a whole number.",
+    "float": "Write a number.",
+    "number": "Write a number.",
+    "string_type": "Put it in quotes.",
+    "list": "Write a list: one entry a line, each after `- `.",
+    "tuple": "Write a list: one entry a line, each after `- `.",
+    "set": "Write a list: one entry a line, each after `- `.",
+    "dict": "Write `key: value` lines under it.",
+    "model": "Write `key: value` lines under it.",
+    "url": "Write a whole URL, such as `https://example.org`.",
+    "path": "Write the path of a file or folder.",
+}
+_RULES = {
+    **dict.fromkeys(("list_type", "tuple_type", "set_type"), "should be a list"),
+    **dict.fromkeys(("dict_type", "mapping_type"), "should be a mapping"),
+    **dict.fromkeys(("model_type", "model_attributes_type"), "should be a mapping"),
+}
+_SHORT = 6
+"""What is shorter is hidden only where it stands as a word, or it would shred the sentence."""
+
+
+def rule_of(error: ErrorDetails) -> str:
+    """Return what is wrong, as a sentence without a full stop and without the input."""
+    if error["input"] is None:
+        return "has no value"
+    message = _RULES.get(error["type"], error["msg"])
+    for opening in _OPENINGS:
+        message = message.removeprefix(opening)
+    return _hidden(message, error["input"]).rstrip(".")
+
+
+def fix_of(error: ErrorDetails, about: str | None) -> str:
+    """Return what to do: the nearest allowed word, the form that is wanted, or what it is for.
+
+    Args:
+        error: as pydantic tells it.
+        about: the setting's description.
+    """
+    if error["input"] is None:
+        return "Give it a value, or take the line out."
+    expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+    if expected:
+        meant = nearest(str(error["input"]), expected)
+        return f"Did you mean `{meant}`?" if meant else f"Write {_either(expected)}."
+    kind = error["type"]
+    if kind == "string_type" and isinstance(error["input"], (Mapping, list)):
+        return "Write one value, in quotes."
+    fix = _FIXES.get(kind) or _FIXES.get(kind.split("_")[0])
+    return fix or (f"Correct it. It means: {about}" if about else "Correct it.")
+
+
+def unknown_fix(key: str, known: frozenset[str]) -> str:
+    """Return the fix for a key that is not known."""
+    meant = nearest(key, known)
+    if meant:
+        return f"Did you mean `{meant}`?"
+    return f"Known here: {', '.join(sorted(known))}." if known else "Take it out."
+
+
+def description(model: type[BaseModel], steps: Steps) -> str | None:
+    """Return what a model says of its top-level setting at `steps`."""
+    field = model.model_fields.get(str(steps[0])) if len(steps) == 1 else None
+    return field.description if field else None
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
+
+
+def _hidden(message: str, value: Any) -> str:
+    """Return the message without any part of the input: validators like to repeat it."""
+    for text in sorted(filter(None, set(_scalars(value))), key=len, reverse=True):
+        pattern = re.escape(text)
+        if len(text) < _SHORT:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        message = re.sub(pattern, HIDDEN, message)
+    return message
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _scalars(item)
+    elif isinstance(value, (list, tuple, set)):
+        for item in value:
+            yield from _scalars(item)
+    elif isinstance(value, BaseModel):
+        yield from _scalars(dict(value))
+    elif hasattr(value, "get_secret_value"):
+        yield from _scalars(value.get_secret_value())
+    elif isinstance(value, str) or len(str(value)) >= _SHORT:
+        yield str(value)
