@@ -99,9 +99,7 @@ class AsyncSession:
 
     # -- sending
 
-    async def send(
-        self, message: OutgoingMessage, timeout: float | None = SEND_SECONDS
-    ) -> Receipt:
+    async def send(self, message: OutgoingMessage, timeout: float | None = SEND_SECONDS) -> Receipt:
         """Send a message; the receipt is true when it was delivered or is safely stored."""
         return await asyncio.wrap_future(self._ready().dispatch.send(message, timeout))
 

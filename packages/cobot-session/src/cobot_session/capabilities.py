@@ -22,5 +22,5 @@ class Capabilities:
     limits: Limits
 
     def __contains__(self, verb: object) -> bool:
-        """Return whether it can `send`, `edit`, `react`, …"""
+        """Return whether it can do a verb, such as `edit`."""
         return f"session_{verb}" in self.hooks

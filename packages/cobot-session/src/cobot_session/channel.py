@@ -153,7 +153,7 @@ def _pass_on(done: Future[T], waiter: asyncio.Future[T]) -> None:
         waiter.set_result(done.result())
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
+async def end(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait until they have ended; what they raise is theirs."""
     for task in tasks:
         task.cancel()
@@ -168,4 +168,4 @@ async def first_of(*waits: Awaitable[Any]) -> None:
         for task in done:
             task.result()
     finally:
-        await end(*tasks)  # type: ignore[arg-type]  # futures made of coroutines are tasks
+        await end(*tasks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from cobot_session.spool import Item
 from cobot_session.steps import NEEDED_HOOK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from cobot_session.house import House
     from cobot_session.spool import Op
     from cobot_session.supervisor import Supervisor

@@ -1,4 +1,4 @@
-"""The one way to a plugin: every hook call, typed, bounded, and shut when the object is replaced."""
+"""The one way to a plugin: each hook call typed and bounded, and shut when it is replaced."""
 
 from __future__ import annotations
 
@@ -178,9 +178,7 @@ class Door:
         self.check()
         return result
 
-    async def _life(
-        self, name: str, seconds: float, *arguments: Any, always: bool = False
-    ) -> None:
+    async def _life(self, name: str, seconds: float, *arguments: Any, always: bool = False) -> None:
         method = getattr(self.plugin, name, None)
         if method is not None:
             if not always:

@@ -7,7 +7,6 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.capabilities import Capabilities
@@ -31,6 +30,7 @@ from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from cobot_session.config import Config
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
@@ -148,9 +148,7 @@ class Engine:
         )
         self.timers = Timers()
         backlog = self.spool.load().result()
-        self.inbox = Inbox(
-            self.spool, self.timers, settings.max_deliveries, settings.max_pending
-        )
+        self.inbox = Inbox(self.spool, self.timers, settings.max_deliveries, settings.max_pending)
         self.inbox.on_dead = self._entry_died
         self.house = House(
             settings=settings,
@@ -350,13 +348,9 @@ class Engine:
     def presence(self, status: str) -> bool:
         """Wish for a presence on every channel that has it; false when none has."""
         if status not in {"online", "offline", "away", "busy"}:
-            raise ValueError(
-                f"presence is one of online, away, busy and offline, not {status!r}"
-            )
+            raise ValueError(f"presence is one of online, away, busy and offline, not {status!r}")
         self.house.presence = status
-        able = [
-            one for one in self._supervisors.values() if "session_presence" in one.record.hooks
-        ]
+        able = [one for one in self._supervisors.values() if "session_presence" in one.record.hooks]
         for supervisor in able:
             supervisor.aside(lambda door: door.presence(status))
         return bool(able)

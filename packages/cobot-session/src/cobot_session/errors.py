@@ -1,21 +1,21 @@
 """Every exception of the session and of its channels.
 
-    CobotError
-    ├── ConfigError              cobot.yml is wrong; carries every problem at once
-    ├── PluginError              a plugin cannot be used; carries the reason and the remedy
-    ├── SessionError             the session is used in a way it does not allow
-    │   ├── ConsumerBusy         a second poll, messages or run
-    │   └── WrongFace            the sync face on an event loop of a channel, or the other way round
-    ├── SpoolError               the durable store
-    │   ├── SpoolBusy            another process runs this spool (`pid`)
-    │   ├── SpoolTooNew          written by a newer version
-    │   └── SpoolFull            no room: the disk, or `max_pending`
-    └── ChannelError             raised by channels, understood by the session
-        ├── TemporaryError       try again later
-        │   └── RateLimited      try again after `retry_after` seconds
-        ├── PermanentError       never try this message again
-        ├── AuthError            never try this channel again: its credentials are refused
-        └── OutcomeUnknown       the request left, no answer came
+CobotError
+├── ConfigError              cobot.yml is wrong; carries every problem at once
+├── PluginError              a plugin cannot be used; carries the reason and the remedy
+├── SessionError             the session is used in a way it does not allow
+│   ├── ConsumerBusy         a second poll, messages or run
+│   └── WrongFace            the sync face on an event loop of a channel, or the other way round
+├── SpoolError               the durable store
+│   ├── SpoolBusy            another process runs this spool (`pid`)
+│   ├── SpoolTooNew          written by a newer version
+│   └── SpoolFull            no room: the disk, or `max_pending`
+└── ChannelError             raised by channels, understood by the session
+├── TemporaryError       try again later
+│   └── RateLimited      try again after `retry_after` seconds
+├── PermanentError       never try this message again
+├── AuthError            never try this channel again: its credentials are refused
+└── OutcomeUnknown       the request left, no answer came
 """
 
 from __future__ import annotations

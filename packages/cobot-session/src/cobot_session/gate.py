@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Mapping
+
     from cobot_session.config import AccessSettings
     from cobot_session.messages import IncomingMessage
 

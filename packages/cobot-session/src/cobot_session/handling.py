@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cobot_session.run")
 
-Answer: TypeAlias = "str | OutgoingMessage | None | Iterator[str] | AsyncIterator[str]"
+Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterator[str] | None"
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
 _MOST_BACKOFF = 60.0
@@ -34,9 +34,7 @@ class Handling:
         concurrency: chats that are served at once.
     """
 
-    def __init__(
-        self, engine: Engine, handler: Handler, concurrency: int
-    ) -> None:
+    def __init__(self, engine: Engine, handler: Handler, concurrency: int) -> None:
         if concurrency < 1:
             raise ValueError(f"`concurrency` is at least 1, not {concurrency}")
         self._engine = engine

@@ -36,7 +36,7 @@ PROJECT = "cobot"
 CONTRACT = 1
 """Version of this page. It grows when a published channel would have to change."""
 
-SendResult: TypeAlias = "None | bool | str | int | Sequence[str | int] | Sent"
+SendResult: TypeAlias = "bool | str | int | Sequence[str | int] | Sent | None"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from cobot_session.errors import AuthError, RateLimited, SpoolError
@@ -11,6 +10,7 @@ from cobot_session.normalise import incoming
 from cobot_session.retry import backoff
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Sequence
 
     from cobot_session.channel import Channel

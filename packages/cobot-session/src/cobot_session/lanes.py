@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from cobot_session.retry import backoff
 from cobot_session.steps import Step, steps_of
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
 
     from cobot_session.channel import Mailbox
@@ -121,9 +121,7 @@ class Lanes:
             left = deadline - loop.time()
             if left <= 0:
                 return
-            await asyncio.wait(
-                busy, timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(busy, timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED)
 
     # -- one lane
 
@@ -189,7 +187,9 @@ class Lanes:
             outcome = await step.call()
             item.in_flight = False
             item.done += 1
-            item.message_ids += outcome.message_ids or ([step.message_id] if step.message_id else [])
+            item.message_ids += outcome.message_ids or (
+                [step.message_id] if step.message_id else []
+            )
             item.detail.update(outcome.detail)
 
     async def _before(self, item: Item, step: Step) -> None:
@@ -264,15 +264,13 @@ class Lanes:
         too_old = loop.time() + item.created + self._max_age - time.time()
         mine = loop.time() + delay
         self._calling.discard(chat)
-        while (left := min(max(mine, self._channel_free), too_old) - loop.time()) > 0:
+        while (left := min(max(mine, self._channel_free), too_old) - loop.time()) > 0:  # noqa: ASYNC110 - a deadline, not an event; another lane may move it
             await asyncio.sleep(left)
         self._calling.add(chat)
 
     # -- ends
 
-    async def _give_up(
-        self, item: Item, reason: str, status: ReceiptStatus | None = None
-    ) -> None:
+    async def _give_up(self, item: Item, reason: str, status: ReceiptStatus | None = None) -> None:
         item.error = reason
         if status is None:
             status = "partial" if item.done else "failed"

@@ -194,7 +194,8 @@ class Life:
         )
 
     def _item_ended(self, item: Item, receipt: Receipt, dead: bool) -> None:
-        self._owner.vitals.count(sent=receipt.status == "sent", dead=dead)
+        delivered = item.op == "send" and receipt.status == "sent"
+        self._owner.vitals.count(sent=delivered, dead=dead)
         self._house.on_end(item, receipt)
 
     def _refused(self, error: AuthError) -> None:
@@ -231,7 +232,7 @@ class Life:
         vitals = self._owner.vitals
         try:
             health = await door.health()
-        except Exception as error:  # noqa: BLE001 - a channel that cannot tell is not healthy
+        except Exception as error:  # noqa: BLE001 - what cannot tell is not healthy
             self._healthy = False
             self._owner.trouble(error)
             return
@@ -257,7 +258,5 @@ class Life:
     async def _quietly(self, call: Callable[[Door], Any]) -> None:
         try:
             await call(self._door())
-        except Exception as error:  # noqa: BLE001 - nobody waits for it, and nothing depends on it
+        except Exception as error:  # noqa: BLE001 - nobody waits for it, nothing depends on it
             self._owner.log.info("%s: %s", type(error).__name__, error)
-
-

@@ -20,7 +20,7 @@ MediaKind: TypeAlias = Literal["image", "video", "audio", "voice", "document", "
 ReceiptStatus: TypeAlias = Literal["sent", "queued", "partial", "unknown", "failed"]
 
 MAX_ID_LENGTH = 25
-"""Characters an `OutgoingMessage.id` may have (a Discord nonce is the shortest key we map it to)."""
+"""Characters an `OutgoingMessage.id` may have: the shortest key it maps to is a Discord nonce."""
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _NEW_ID_LENGTH = 20

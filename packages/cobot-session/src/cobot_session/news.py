@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import logging
+    from collections.abc import Awaitable, Callable
+
     from cobot_session.channel import Mailbox
     from cobot_session.door import Door
 
@@ -44,7 +46,7 @@ class News:
 
     async def deliver(self, door: Door, mailbox: Mailbox) -> None:
         """Tell an observer, for ever; one that raises is logged and goes on."""
-        calls = {
+        calls: dict[str, Callable[..., Awaitable[None]]] = {
             "session_on_receive": door.on_receive,
             "session_on_send": door.on_send,
             "session_on_status": door.on_status,
@@ -56,13 +58,6 @@ class News:
                 hook, arguments = self._queue.popleft()
                 try:
                     await calls[hook](*arguments)
-                except Exception:
+                except Exception:  # noqa: BLE001 - an observer's trouble is its own
                     self._log.exception("%s failed", hook)
             await self._arrived.wait()
-
-    async def drain(self, seconds: float) -> None:
-        """Wait, for a bounded time, until everything has been told."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while self._queue and loop.time() < deadline:
-            await asyncio.sleep(0.01)

@@ -27,7 +27,7 @@ def incoming(message: Any, channel_type: str) -> IncomingMessage:
     Raises:
         ValueError: it lacks what a message must have; the text names the field and the rule.
     """
-    kind = getattr(message, "kind", "message")
+    kind: Any = getattr(message, "kind", "message")
     if kind not in _KINDS:
         raise ValueError(f"`kind` is {kind!r}, not one of {', '.join(sorted(_KINDS))}")
     content = getattr(message, "content", None)

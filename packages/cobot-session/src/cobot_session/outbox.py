@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from cobot_session.errors import SpoolFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from cobot_session.messages import Receipt
     from cobot_session.spool import Item

@@ -308,9 +308,7 @@ class Session:
         timeout: float | None,
     ) -> Receipt:
         dispatch = self._ready(op).dispatch
-        return self._wait(
-            dispatch.change(op, channel_type, channel_id, msg_id, content, timeout)
-        )
+        return self._wait(dispatch.change(op, channel_type, channel_id, msg_id, content, timeout))
 
 
 def _run_to_end(work: Coroutine[Any, Any, T]) -> T:

@@ -89,5 +89,9 @@ async def _each(chunks: AsyncIterator[str] | Iterable[str]) -> AsyncIterator[str
             yield chunk
         return
     iterator: Iterator[str] = iter(chunks)
-    while (chunk := await asyncio.to_thread(next, iterator, None)) is not None:
-        yield chunk
+    while (part := await asyncio.to_thread(_next, iterator)) is not None:
+        yield part
+
+
+def _next(iterator: Iterator[str]) -> str | None:
+    return next(iterator, None)

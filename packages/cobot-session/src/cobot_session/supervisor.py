@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.channel import Channel, first_of
-from cobot_session.door import Door
 from cobot_session.errors import AuthError, ChannelError, PluginError, TemporaryError
 from cobot_session.gate import Gate, rules
 from cobot_session.life import Life
@@ -23,6 +22,7 @@ from cobot_session.vitals import Vitals
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from cobot_session.door import Door
     from cobot_session.house import House
     from cobot_session.registry import PluginRecord
     from cobot_session.status import Status

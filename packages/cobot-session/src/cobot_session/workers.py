@@ -46,9 +46,7 @@ class Workers(ThreadPoolExecutor):
             context = contextvars.copy_context()
             return await asyncio.wrap_future(self.submit(context.run, call))
 
-    def submit(  # type: ignore[override]  # typeshed names the parameters positionally only
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a call in a thread of its own; more calls make more threads."""
         future: Future[T] = Future()
 
@@ -65,7 +63,7 @@ class Workers(ThreadPoolExecutor):
         self._dispatch(work)
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads as they become idle; waits for none."""
         with self._guard:
             self._closed = True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cobot_session.spool.codec import loads
 from cobot_session.spool.records import DeadLetter
 from cobot_session.spool.schema import DEAD
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _PREVIEW = 200
 """Characters of the text that a dead letter shows."""
@@ -45,14 +47,14 @@ def replay(db: sqlite3.Connection, dead_id: str) -> bool:
             " whole_channel = 0, error = NULL, reason = NULL, reopened = 1,"
             f" created = {time.time()}"
         )
-    sql = f"UPDATE {table} SET {change} WHERE {column} = ? AND state = ?"  # noqa: S608 - of literals
+    sql = f"UPDATE {table} SET {change} WHERE {column} = ? AND state = ?"
     return db.execute(sql, (value, DEAD)).rowcount == 1
 
 
 def drop(db: sqlite3.Connection, dead_id: str) -> bool:
     """Forget a dead letter; false when there is none of that id."""
     table, column, value = _address(dead_id)
-    sql = f"DELETE FROM {table} WHERE {column} = ? AND state = ?"  # noqa: S608 - of literals
+    sql = f"DELETE FROM {table} WHERE {column} = ? AND state = ?"
     return db.execute(sql, (value, DEAD)).rowcount == 1
 
 
@@ -62,5 +64,6 @@ def _address(dead_id: str) -> tuple[str, str, str]:
 
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    *fields, body = row
-    return DeadLetter(*fields, content=str(loads(body)["content"])[:_PREVIEW])
+    dead_id, direction, channel, chat, reason, attempts, at, body = row
+    content = str(loads(body)["content"])[:_PREVIEW]
+    return DeadLetter(dead_id, direction, channel, chat, reason, attempts, at, content)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,16 +17,19 @@ from cobot_session.spool.codec import (
     load_parts,
     loads,
 )
+from cobot_session.spool.protocol import Spool
 from cobot_session.spool.records import Backlog, Entry, Item
 from cobot_session.spool.schema import DEAD, IN_HAND, SETTLED, WAITING, connect
 from cobot_session.spool.writer import Writer
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
     from cobot_session.messages import IncomingMessage
-    from cobot_session.spool.records import DeadLetter
+from cobot_session.spool.records import DeadLetter
 
 _CLOSE_SECONDS = 30.0
 _TRIM_AT_ONCE = 5_000
@@ -41,7 +42,7 @@ _ITEM_COLUMNS = (
 )
 
 
-class SqliteSpool:
+class SqliteSpool(Spool):
     """A `Spool` in WAL mode, with one thread that writes.
 
     Args:
@@ -145,8 +146,9 @@ class SqliteSpool:
         return self._writer.submit(
             lambda db: _all(
                 db,
-                "UPDATE outbox SET parts = coalesce(?, parts), done = ?, ids = ?, attempts = ?, in_flight = ?,"
-                " not_before = ?, whole_channel = ?, error = ?, detail = ? WHERE seq = ?",
+                "UPDATE outbox SET parts = coalesce(?, parts), done = ?, ids = ?, attempts = ?,"
+                " in_flight = ?, not_before = ?, whole_channel = ?, error = ?, detail = ?"
+                " WHERE seq = ?",
                 [row],
             )
         )
@@ -221,7 +223,7 @@ class SqliteSpool:
             for table in ("inbox", "outbox"):
                 oldest = _largest(db, table) - most
                 db.execute(
-                    f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE state = ?"  # noqa: S608 - the table is one of two literals
+                    f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE state = ?"
                     " AND (at < ? OR seq <= ?) ORDER BY seq LIMIT ?)",
                     (SETTLED, time.time() - age, oldest, _TRIM_AT_ONCE),
                 )
@@ -259,7 +261,7 @@ def _unstored_parts(item: Item) -> str | None:
 
 
 def _largest(db: sqlite3.Connection, table: Literal["inbox", "outbox"]) -> int:
-    (seq,) = db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()  # noqa: S608 - one of two literals
+    (seq,) = db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()
     return int(seq)
 
 
@@ -312,12 +314,12 @@ def _load(db: sqlite3.Connection) -> Backlog:
     entries = [
         _entry(row)
         for row in db.execute(
-            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state IN (0, 1) ORDER BY seq"  # noqa: S608 - a constant
+            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state IN (0, 1) ORDER BY seq"
         )
     ]
     items = [
         _item(row)
-        for row in db.execute(f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 ORDER BY seq")  # noqa: S608 - a constant
+        for row in db.execute(f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 ORDER BY seq")
     ]
     states: dict[str, dict[str, Any]] = {}
     for channel, name, value in db.execute("SELECT channel, name, value FROM state"):
@@ -331,13 +333,13 @@ def _reopened(db: sqlite3.Connection) -> Backlog:
     entries = [
         _entry(row)
         for row in db.execute(
-            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state = 0 AND reopened ORDER BY seq"  # noqa: S608 - a constant
+            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state = 0 AND reopened ORDER BY seq"
         )
     ]
     items = [
         _item(row)
         for row in db.execute(
-            f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 AND reopened ORDER BY seq"  # noqa: S608 - a constant
+            f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 AND reopened ORDER BY seq"
         )
     ]
     db.execute("UPDATE inbox SET reopened = 0 WHERE state = 0 AND reopened")

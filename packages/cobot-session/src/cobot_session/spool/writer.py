@@ -83,7 +83,7 @@ class Writer:
             self._db.execute("BEGIN IMMEDIATE")
             results = [job(self._db) for job, _ in jobs]
             self._db.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's to handle
+        except Exception as error:  # noqa: BLE001 - what a job raises is its caller's to handle
             self._roll_back()
             if len(jobs) > 1:
                 for job in jobs:
