@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 NEEDED = (3, 11)
+PYTHON = "python.exe" if os.name == "nt" else "python"
 NO_PIP = """\
 Python cannot make a virtual environment here: its module `ensurepip` is missing.
 On Debian and Ubuntu it is a package of its own: apt install python3-venv
@@ -35,12 +36,12 @@ def environment(name: str, *requirements: str) -> Path:
     """Return the folder of commands of a private environment that has the requirements."""
     folder = ROOT / name
     commands = folder / ("Scripts" if os.name == "nt" else "bin")
-    if not (folder / "ready").exists():
+    if not ((folder / "ready").exists() and (commands / PYTHON).exists()):
         print(f"Making {name} …", flush=True)
         made = [sys.executable, "-m", "venv", "--clear", str(folder)]
         subprocess.run(made, check=True)
         (folder / "ready").touch()
-    install = [str(commands / "python"), "-m", "pip", "install", "--quiet"]
+    install = [str(commands / PYTHON), "-m", "pip", "install", "--quiet"]
     quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run([*install, *requirements], check=True, env=quiet, cwd=ROOT)
     return commands
@@ -58,7 +59,7 @@ def nox(arguments: list[str]) -> int:
     commands = environment(".venv-dev", *settings()["dependency-groups"]["dev"])
     path = os.pathsep.join([str(commands), os.environ.get("PATH", os.defpath)])
     noxfile = str(ROOT / "noxfile.py")
-    program = [str(commands / "python"), "-m", "nox", "--noxfile", noxfile, *arguments]
+    program = [str(commands / PYTHON), "-m", "nox", "--noxfile", noxfile, *arguments]
     return run(program, env={**os.environ, "PATH": path})
 
 
@@ -88,11 +89,14 @@ def main(arguments: list[str]) -> int:
     except ImportError:
         print(NO_PIP)
         return 1
+    rest = arguments[2:] if arguments[1:2] == ["--"] else arguments[1:]
     try:
-        return actions[arguments[0]](arguments[1:])
+        return actions[arguments[0]](rest)
     except subprocess.CalledProcessError as error:
         print("\nThis command failed, see above: {}".format(" ".join(error.cmd)))
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

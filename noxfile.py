@@ -46,7 +46,8 @@ def _show_pyenv() -> None:
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     installed = [path.name for path in root.glob("versions/3.*") if path.name[2:4].isdigit()]
     if installed:
-        os.environ.setdefault("PYENV_VERSION", ":".join([*sorted(installed), "system"]))
+        chosen = os.environ.get("PYENV_VERSION", "system").split(":")
+        os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*chosen, *sorted(installed)]))
 
 
 def _pythons() -> list[str]:
