@@ -170,8 +170,7 @@ def house(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types strictly, in the packages and in the example of the public API."""
     _tools(session, "types")
-    needed = [each for package in PACKAGES.values() for each in package.test_requirements]
-    install(session, [*map(Requirement, PACKAGES), *needed])
+    install(session, [package.whole for package in PACKAGES.values()])
     sources = [str(package.folder / "src") for package in PACKAGES.values()]
     example = PACKAGES["cobot-session"].folder / "tests" / "typing" / "api.py"
     session.run("mypy", "--strict", *sources, str(example), "noxfile.py", "dev.py", "tools")
@@ -183,14 +182,12 @@ def build(session: nox.Session) -> None:
     _tools(session, "build")
     target = ROOT / "dist"
     shutil.rmtree(target, ignore_errors=True)
-    quick = session.venv_backend == "uv"
-    builder = (
-        ["uv", "build", "--quiet", "--no-create-gitignore"] if quick else ["python", "-m", "build"]
-    )
+    if session.venv_backend == "uv":
+        command = ["uv", "build", "--quiet", "--no-create-gitignore", "--out-dir"]
+    else:
+        command = ["python", "-m", "build", "--outdir"]
     for package in PACKAGES.values():
-        session.run(
-            *builder, "--out-dir" if quick else "--outdir", str(target), str(package.folder)
-        )
+        session.run(*command, str(target), str(package.folder))
     built = sorted(str(path) for path in target.iterdir())
     session.run("twine", "check", "--strict", *built)
     session.run("pytest", "tests/artifacts", env=CLEARED)
@@ -200,13 +197,13 @@ def build(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run the examples in the documentation."""
     _tools(session, "docs")
-    install(session, map(Requirement, LOCAL))
+    install(session, [each.whole for each in LOCAL.values()])
     sources = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
     runner = ROOT / "tests" / "docs" / "conftest.py"
     with _away(session, *(each for each in sources if each.exists()), runner) as place:
-        for package in PACKAGES.values():
-            (place / "packages" / package.name).mkdir(parents=True)
-            shutil.copy(package.folder / "README.md", place / "packages" / package.name)
+        for folder in (each.folder.relative_to(ROOT) for each in LOCAL.values()):
+            (place / folder).mkdir(parents=True)
+            shutil.copy(ROOT / folder / "README.md", place / folder)
         session.run("pytest", *session.posargs, env=CLEARED)
 
 

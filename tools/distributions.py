@@ -51,6 +51,11 @@ class Distribution:
         extras = self.settings["project"].get("optional-dependencies", {})
         return {name: _parse(lines) for name, lines in extras.items()}
 
+    @property
+    def whole(self) -> Requirement:
+        """A requirement on the distribution with all of its extras."""
+        return Requirement(f"{self.name}[{','.join(self.extras)}]")
+
     def digest(self) -> str:
         """Return a name for the content that a wheel is made of."""
         summary = hashlib.sha256()
