@@ -1,0 +1,59 @@
+"""Mistakes in the settings are told at once, and no secret is repeated."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cobot_telegram.config import TelegramConfig
+
+TOKEN = "123456:" + "A" * 35
+SECRET = "s" * 20
+
+
+def test_a_token_is_enough() -> None:
+    """Everything but the token has a default."""
+    config = TelegramConfig.model_validate({"bot_token": TOKEN})
+    assert config.api_url == "https://api.telegram.org"
+    assert config.access() == {"chats": []}
+
+
+def test_groups_open_the_gate_for_their_chats() -> None:
+    """The ids of the listed groups are access rules; numbers are taken as ids."""
+    groups = [{"id": -1001234567890, "name": "Main"}, {"id": "-100123/7"}]
+    config = TelegramConfig.model_validate({"bot_token": TOKEN, "groups": groups})
+    assert config.access() == {"chats": ["-1001234567890", "-100123/7"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"bot_token": "abc"}, "digits, a colon"),
+        ({"bot_token": TOKEN, "groups": [{"id": 1234567890}]}, "-100"),
+        ({"bot_token": TOKEN, "api_url": "ftp://x"}, "http://127.0.0.1:8081"),
+        ({"bot_token": TOKEN, "proxy": "socks5://x:1"}, "http proxy"),
+        ({"bot_token": TOKEN, "webhook": {"url": "https://x/y"}}, "Field required"),
+        ({"bot_token": TOKEN, "webhook": {"url": "https://x/y", "secret": "short"}}, "16 to 256"),
+        ({"bot_token": TOKEN, "webhook": {"url": "http://x/y", "secret": SECRET}}, "https"),
+        (
+            {"bot_token": TOKEN, "webhook": {"url": "https://x", "secret": SECRET, "path": "y"}},
+            "begins with /",
+        ),
+        ({"bot_token": TOKEN, "tokn": 1}, "Extra inputs"),
+    ],
+)
+def test_a_mistake_is_told_with_its_rule(settings: dict[str, Any], words: str) -> None:
+    """Each mistake names the rule that it breaks."""
+    with pytest.raises(ValidationError, match=words):
+        TelegramConfig.model_validate(settings)
+
+
+def test_secrets_are_in_no_error_and_no_repr() -> None:
+    """Neither a refused nor an accepted secret can be read from what is printed."""
+    with pytest.raises(ValidationError) as refusal:
+        TelegramConfig.model_validate({"bot_token": "hunter2-hunter2"})
+    assert "hunter2" not in str(refusal.value)
+    hook = {"url": "https://x/y", "secret": SECRET}
+    config = TelegramConfig.model_validate({"bot_token": TOKEN, "webhook": hook})
+    assert TOKEN not in repr(config)
+    assert SECRET not in repr(config)
