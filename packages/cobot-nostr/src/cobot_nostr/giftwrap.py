@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 from cobot_nostr import nip44
 from cobot_nostr.crypto import DecryptError, Key
-from cobot_nostr.event import Event, EventError, Rumor, make_event, parse_event, parse_rumor
+from cobot_nostr.event import (
+    Event,
+    EventError,
+    Rumor,
+    make_event,
+    make_rumor,
+    parse_event,
+    parse_rumor,
+    sign,
+)
+from cobot_nostr.work import mined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +50,7 @@ def wrap(
     now: int,
     *,
     expiration: int | None = None,
+    work: int = 0,
     backdate: Callable[[int], int] = secrets.randbelow,
 ) -> Event:
     """Return `rumor`, which `key` wrote, wrapped for one receiver.
@@ -50,6 +61,7 @@ def wrap(
         receiver: a public key.
         now: Unix time; seal and wrap are dated up to two days before it.
         expiration: Unix time after which relays forget the wrap (NIP-40).
+        work: leading zero bits of the wrap's id (NIP-13).
         backdate: takes a bound, returns seconds below it; random unless a test says otherwise.
     """
     if rumor.pubkey != key.public:
@@ -61,7 +73,8 @@ def wrap(
     tags = [("p", receiver)]
     if expiration is not None:
         tags.append(("expiration", str(expiration)))
-    return make_event(once, now - backdate(BACKDATED), GIFT_WRAP, tags, wrapped)
+    outer = make_rumor(once.public, now - backdate(BACKDATED), GIFT_WRAP, tags, wrapped)
+    return sign(once, mined(outer, work) if work else outer)
 
 
 def unwrap(key: Key, event: Event) -> Unwrapped:

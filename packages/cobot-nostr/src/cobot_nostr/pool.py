@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from cobot_nostr.addresses import checked_address, normalised
@@ -92,6 +93,7 @@ class Pool:
         self._describe = describe
         self._remembered: OrderedDict[str, None] = OrderedDict()
         self._arrived = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._turn = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._strangers: OrderedDict[str, Relay] = OrderedDict()
@@ -104,7 +106,7 @@ class Pool:
                 subscriptions=subscriptions,
                 seen=self._seen,
                 remember=self._remember,
-                wake=self._arrived,
+                wake=self._wake,
                 cursor=(cursors or {}).get(url, start_at),
             )
             for url in urls
@@ -140,6 +142,10 @@ class Pool:
 
     # -- in
 
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._caught_up.set()
+
     def _seen(self, event_id: str) -> bool:
         return event_id in self._remembered or self._known(event_id)
 
@@ -158,6 +164,40 @@ class Pool:
         except TimeoutError:
             return False
         return True
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until the relays that are connected have told all they had stored.
+
+        Relays tell what is stored newest first; it is put in order when it is all there. The wait
+        ends early when a relay has more than fits, or nothing comes to wait for.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while any(self._has_more(relay) for relay in self.relays.values()):
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    def _has_more(self, relay: Relay) -> bool:
+        return relay.connected and not relay.caught_up and not relay.is_full
+
+    async def until_reading(self) -> None:
+        """Wait until one of our relays has told all it had stored."""
+        while not self.reading:
+            self._caught_up.clear()
+            await self._caught_up.wait()
+
+    def ask_again(self, name: str) -> None:
+        """Send a subscription again whose filters have changed."""
+        for relay in self.relays.values():
+            relay.ask_again(name)
+
+    def peek(self, most: int) -> list[Arrival]:
+        """Return what `take` would return, and leave it there."""
+        relays = list(self.relays.values())
+        turns = zip_longest(*(list(islice(relay.arrivals, most)) for relay in relays))
+        return [one for turn in turns for one in turn if one is not None][:most]
 
     def take(self, most: int) -> list[Arrival]:
         """Return what has arrived, one of each relay in turn, so that none crowds out another."""

@@ -65,7 +65,7 @@ class Tuning:
     patience: float = 15.0
     penalty: float = 300.0
     rubbish: int = 1000
-    queue: int = 512
+    queue: int = 5000
     backlog: int = 1000
     linger: float = 60.0
     overlap: int = 300
@@ -87,11 +87,11 @@ class _Question:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class _Idle(Exception):  # noqa: N818  # a decision, not an error
+class _Idle(Exception):  # a decision, not an error
     """This connection has nothing to do."""
 
 
-class _CutOff(Exception):  # noqa: N818  # a decision, not an error
+class _CutOff(Exception):  # a decision, not an error
     """This connection is not worth keeping; the text says why."""
 
 
@@ -106,7 +106,7 @@ class Relay:
         subscriptions: what to listen for; empty: it is only written to.
         seen: tells whether an event id was delivered before, by any relay.
         remember: takes an event id that was verified and is about to be delivered.
-        wake: set when something arrives.
+        wake: called when something has arrived, or all that was stored has.
         cursor: Unix time up to which this relay has been read.
         dial: returns extra arguments for the connection, such as a checked address.
 
@@ -128,7 +128,7 @@ class Relay:
         subscriptions: Sequence[Subscription] = (),
         seen: Callable[[str], bool] = lambda _: False,
         remember: Callable[[str], None] = lambda _: None,
-        wake: asyncio.Event | None = None,
+        wake: Callable[[], None] = lambda: None,
         cursor: int = 0,
         dial: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None,
     ) -> None:
@@ -146,7 +146,7 @@ class Relay:
         self._subscriptions = {one.name: one for one in subscriptions}
         self._seen = seen
         self._remember = remember
-        self._wake = wake or asyncio.Event()
+        self._wake = wake
         self._dial = dial
         self._space = asyncio.Event()
         self._work = asyncio.Event()
@@ -180,6 +180,11 @@ class Relay:
 
     def _is_done(self, name: str) -> bool:
         return name in self._pages and self._pages[name].done
+
+    @property
+    def is_full(self) -> bool:
+        """Nothing more is read until something is taken."""
+        return len(self.arrivals) >= self._tuning.queue
 
     @property
     def pending(self) -> int:
@@ -366,6 +371,11 @@ class Relay:
 
     # -- asking
 
+    def ask_again(self, name: str) -> None:
+        """Send a subscription again, whose filters have changed."""
+        if self.connected:
+            self._ask_again(name)
+
     def _ask_again(self, name: str) -> None:
         subscription = self._subscriptions[name]
         since = max(0, self.live_at - self._tuning.overlap - subscription.reach)
@@ -518,8 +528,8 @@ class Relay:
         self._remember(event.id)
         self.counts.events += 1
         self.arrivals.append(Arrival(event, self.url, int(time.time())))
-        self._wake.set()
-        while len(self.arrivals) >= self._tuning.queue:
+        self._wake()
+        while self.is_full:
             self._space.clear()
             await self._space.wait()
         return True
@@ -568,7 +578,7 @@ class Relay:
             if not self.arrivals:
                 first = min((page.sent_at for page in self._pages.values()), default=0)
                 self.live_at = max(self.live_at, first)
-            self._wake.set()
+            self._wake()
 
     def _on_closed(self, name: str, reason: str) -> None:
         question = self._questions.get(name)

@@ -146,7 +146,7 @@ class Faults:
             ValueError: this cannot go wrong in that way.
         """
         if not isinstance(fault, _POSSIBLE.get(on, ())):
-            raise ValueError(  # noqa: TRY004  # the two do not fit each other
+            raise ValueError(  # the two do not fit each other
                 f"{type(fault).__name__} cannot happen on {on!r}"
             )
         url = None if relay is None else str(getattr(relay, "url", relay))

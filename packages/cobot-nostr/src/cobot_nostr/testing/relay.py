@@ -31,7 +31,7 @@ _AUTH_AGE = 600
 _CLIENT_MESSAGES = frozenset({"EVENT", "REQ", "CLOSE", "AUTH"})
 
 
-class _Cut(Exception):  # noqa: N818  # it ends a connection, it is no error
+class _Cut(Exception):  # it ends a connection, it is no error
     """Drop this connection now."""
 
 
