@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 PASSING = {"__pycache__", "build", "dist"}
 
 
@@ -28,6 +29,12 @@ def package(request) -> Path:
 def project(package) -> dict:
     """Return what a package's pyproject says."""
     return tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(params=PACKAGES + EXAMPLES, ids=lambda path: path.name)
+def distribution(request) -> dict:
+    """Return what the pyproject of a package, or of an example that is one, says."""
+    return tomllib.loads((request.param / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

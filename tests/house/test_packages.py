@@ -66,29 +66,29 @@ def test_the_changelog_tells_of_the_current_version(package, project):
     assert newest[1] == project["project"]["version"]
 
 
-def test_every_requirement_has_a_lower_bound(project):
+def test_every_requirement_has_a_lower_bound(distribution):
     """What is needed is said with the oldest version that works, and with no address."""
-    for each in requirements(project):
+    for each in requirements(distribution):
         assert each.url is None, f"{each}: a published package cannot point at a place"
-        if each.name != project["project"]["name"]:
+        if each.name != distribution["project"]["name"]:
             operators = {bound.operator for bound in each.specifier}
             assert operators & {">=", "~=", "=="}, f"{each} needs a lower bound"
 
 
-def test_requirements_on_one_another_hold(project, root):
+def test_requirements_on_one_another_hold(distribution, root):
     """A channel is bound to a range of the core that the core of this tree is in."""
-    for each in requirements(project):
+    for each in requirements(distribution):
         other = root / "packages" / each.name / "pyproject.toml"
-        if each.name == project["project"]["name"] or not other.is_file():
+        if each.name == distribution["project"]["name"] or not other.is_file():
             continue
         version = tomllib.loads(other.read_text(encoding="utf-8"))["project"]["version"]
         assert Version(version) in each.specifier
         assert any(bound.operator in {"<", "~=", "=="} for bound in each.specifier), each
 
 
-def test_a_package_names_what_its_tests_need(project):
+def test_a_package_names_what_its_tests_need(distribution):
     """Every test run has pytest, and a bound on each test's time."""
-    group = {Requirement(line).name for line in project["dependency-groups"]["test"]}
+    group = {Requirement(line).name for line in distribution["dependency-groups"]["test"]}
     assert {"pytest", "pytest-timeout"} <= group
 
 
