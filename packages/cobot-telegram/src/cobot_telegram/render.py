@@ -40,7 +40,8 @@ def render(message: OutgoingMessage) -> list[OutgoingMessage]:
     rows = keyboard(message.metadata.get("buttons"))
     text, entities = _text(message)
     albums = _albums(message.media)
-    beside = bool(albums) and utf16_length(text) <= MAX_CAPTION
+    captioned = bool(albums) and albums[0][0].kind != "sticker"
+    beside = captioned and utf16_length(text) <= MAX_CAPTION
     texts = [] if beside else Cutter(text, entities, MAX_TEXT).parts()
     parts = [_part(message, content, found) for content, found in texts]
     for number, album in enumerate(albums):

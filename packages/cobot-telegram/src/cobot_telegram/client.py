@@ -1,0 +1,243 @@
+"""The Bot API, through python-telegram-bot, in the session's terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import telegram
+from telegram.constants import ReactionEmoji
+from typing_extensions import override
+
+from cobot_session.errors import PermanentError
+from cobot_telegram.addresses import chat_and_topic
+from cobot_telegram.config import OFFICIAL_API
+from cobot_telegram.pace import Pace
+from cobot_telegram.parse import ALLOWED_UPDATES, Me
+from cobot_telegram.refusals import Translator
+from cobot_telegram.request import AiohttpRequest, Refused
+from cobot_telegram.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from cobot_session.messages import Media, OutgoingMessage
+    from cobot_telegram.config import TelegramConfig, Webhook
+    from cobot_telegram.entities import Entity
+
+_POLL_MARGIN = 10.0
+"""Seconds a long poll may be late before the connection counts as dead."""
+_VARIATION = "\ufe0f"
+_REACTIONS = {str(e.value).replace(_VARIATION, ""): str(e.value) for e in ReactionEmoji}
+
+
+class RawBot(telegram.Bot):
+    """A bot that also tells what Telegram sent as it came.
+
+    The library makes objects of a whole batch of updates at once, so that one which is malformed
+    loses the others; and it puts the token into the address of a file.
+    """
+
+    __slots__ = ()
+
+    async def raw_updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
+        """Return updates from `offset` on, waiting up to `seconds`."""
+        found = await self._post(
+            "getUpdates",
+            {"offset": offset, "timeout": seconds, "allowed_updates": list(ALLOWED_UPDATES)},
+            read_timeout=seconds + _POLL_MARGIN,
+        )
+        return cast("list[dict[str, Any]]", found)
+
+    async def raw_file(self, file_id: str) -> dict[str, Any]:
+        """Return what Telegram knows of a file."""
+        return cast("dict[str, Any]", await self._post("getFile", {"file_id": file_id}))
+
+    @override
+    def __repr__(self) -> str:
+        return f"<bot {self._token.partition(':')[0]}>"
+
+
+class Client:
+    """One bot's calls. What goes wrong is raised as the session's `ChannelError`s.
+
+    Args:
+        config: the channel's settings.
+        token_field: where the token stands, for an error to name.
+        state: the channel's durable state: where groups have moved to.
+    """
+
+    def __init__(
+        self, config: TelegramConfig, token_field: str, state: MutableMapping[str, Any]
+    ) -> None:
+        proxy = config.proxy.get_secret_value() if config.proxy else None
+        self._config = config
+        self._state = state
+        self._request = AiohttpRequest(proxy)
+        self._bot = RawBot(
+            config.bot_token.get_secret_value(),
+            base_url=f"{config.api_url}/bot",
+            base_file_url=f"{config.api_url}/file/bot",
+            request=self._request,
+            get_updates_request=AiohttpRequest(proxy),
+        )
+        self._pace = Pace(strict=config.rates == "strict")
+        self._translator = Translator(token_field, self._pace)
+        self._sender = Sender(self._bot, self._pace, config)
+
+    async def open(self) -> Me:
+        """Connect and return who the bot is."""
+        with self._translator.call():
+            await self._bot.initialize()
+        return Me(self._bot.id, self._bot.username)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._bot.shutdown()
+
+    # -- receiving
+
+    async def updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
+        """Return updates as they came; asking with an offset confirms what lies below it."""
+        with self._translator.call():
+            return await self._bot.raw_updates(offset, seconds)
+
+    async def set_webhook(self, webhook: Webhook) -> None:
+        """Let Telegram push updates; what is waiting is not thrown away."""
+        with self._translator.call():
+            await self._bot.set_webhook(
+                webhook.url,
+                secret_token=webhook.secret.get_secret_value(),
+                allowed_updates=ALLOWED_UPDATES,
+                max_connections=webhook.max_connections,
+            )
+
+    async def delete_webhook(self) -> None:
+        """Let Telegram keep updates until they are asked for."""
+        with self._translator.call():
+            await self._bot.delete_webhook()
+
+    async def answer_press(self, query_id: str) -> None:
+        """Tell the app of who pressed a button that it was seen."""
+        with self._translator.call(query_id):
+            await self._bot.answer_callback_query(query_id)
+
+    async def download(self, media: Media) -> bytes:
+        """Return an attachment's bytes.
+
+        Raises:
+            PermanentError: it has no id, or is larger than `max_download`.
+        """
+        if not media.id:
+            raise PermanentError("this attachment has no file id, so Telegram cannot give it")
+        limit = self._config.max_download
+        if (media.size or 0) <= limit:
+            with self._translator.call(media.id):
+                file = await self._bot.raw_file(media.id)
+                address = f"{self._bot.base_file_url}/{file.get('file_path', '')}"
+                data = await self._request.download(address, limit)
+            if data is not None:
+                return data
+        raise PermanentError(f"the attachment is larger than `max_download` ({limit} bytes)")
+
+    # -- sending
+
+    async def send(self, part: OutgoingMessage) -> list[int]:
+        """Send one part and return the ids of the messages it became."""
+        chat, topic = self._place(part.channel_id)
+        with self._translator.call(chat, unsure=True):
+            try:
+                return await self._sender.send(chat, topic, part)
+            except Refused as refusal:
+                if refusal.migrate_to is None:
+                    raise
+                self.moved(str(chat), str(refusal.migrate_to))
+                return await self._sender.send(refusal.migrate_to, topic, part)
+
+    async def edit(
+        self, address: str, message_id: str, text: str, entities: Sequence[Entity]
+    ) -> None:
+        """Replace a message's text, or its caption."""
+        chat, _ = self._place(address)
+        with self._translator.call(chat):
+            try:
+                await self._bot.edit_message_text(
+                    text,
+                    chat,
+                    _number(message_id),
+                    entities=self._sender.entities(entities),
+                    link_preview_options=self._sender.preview(None),
+                )
+            except Refused as refusal:
+                if _says(refusal, "no text in the message"):
+                    await self._edit_caption(chat, message_id, text, entities)
+                elif not _says(refusal, "message is not modified"):
+                    raise
+
+    async def _edit_caption(
+        self, chat: int | str, message_id: str, text: str, entities: Sequence[Entity]
+    ) -> None:
+        try:
+            await self._bot.edit_message_caption(
+                chat, _number(message_id), text, caption_entities=self._sender.entities(entities)
+            )
+        except Refused as refusal:
+            if not _says(refusal, "message is not modified"):
+                raise
+
+    async def delete(self, address: str, message_id: str) -> None:
+        """Delete a message; one that is gone already is deleted."""
+        chat, _ = self._place(address)
+        with self._translator.call(chat):
+            try:
+                await self._bot.delete_message(chat, _number(message_id))
+            except Refused as refusal:
+                if not _says(refusal, "message to delete not found"):
+                    raise
+
+    async def react(self, address: str, message_id: str, emoji: str) -> None:
+        """React to a message, or take the reaction back.
+
+        Raises:
+            PermanentError: bots cannot react with this emoji.
+        """
+        chat, _ = self._place(address)
+        wanted = _REACTIONS.get(emoji.replace(_VARIATION, ""))
+        if emoji and wanted is None:
+            raise PermanentError(
+                f"Telegram has no reaction {emoji!r}. Bots react with one of: "
+                + " ".join(_REACTIONS.values())
+            )
+        with self._translator.call(chat):
+            await self._bot.set_message_reaction(chat, _number(message_id), wanted)
+
+    async def typing(self, address: str) -> None:
+        """Show that the bot is typing, for five seconds."""
+        chat, topic = self._place(address)
+        with self._translator.call(chat):
+            await self._bot.send_chat_action(chat, "typing", message_thread_id=topic)
+
+    # -- places
+
+    def moved(self, old: str, new: str) -> None:
+        """Remember that a group has become a supergroup."""
+        self._state["moved"] = {**self._state.get("moved", {}), old: new}
+
+    def _place(self, address: str) -> tuple[int | str, int | None]:
+        chat, topic = chat_and_topic(address)
+        new = self._state.get("moved", {}).get(str(chat))
+        return (int(new) if new else chat), topic
+
+    @property
+    def official(self) -> bool:
+        """The server is Telegram's own."""
+        return self._config.api_url == OFFICIAL_API
+
+
+def _number(message_id: str) -> int:
+    if not message_id.isdecimal():
+        raise PermanentError(f"{message_id!r} is no id of a Telegram message: they are numbers")
+    return int(message_id)
+
+
+def _says(refusal: Refused, words: str) -> bool:
+    return words in refusal.description.lower()
