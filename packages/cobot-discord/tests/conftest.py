@@ -1,10 +1,16 @@
 """What the tests of this package share."""
 
+import asyncio
+import logging
 import warnings
 
 import pytest
 
+from cobot_discord import Discord, DiscordSettings
 from cobot_discord.testing import DiscordServer
+from cobot_session.messages import OutgoingMessage
+from cobot_session.plugin import PluginContext
+from cobot_session.state import PluginState
 
 with warnings.catch_warnings():
     # discord.py's voice support imports `audioop`, which warns on Python 3.11 and 3.12
@@ -22,3 +28,89 @@ def server():
     """A local Discord in a thread of its own."""
     with DiscordServer() as running:
         yield running
+
+
+@pytest.fixture
+def general(server):
+    """A text channel of a guild."""
+    return server.guild("Home").channel("general")
+
+
+async def until(claim, seconds=5):
+    """Return when a claim has become true, of a state that has no event of its own."""
+    async with asyncio.timeout(seconds):
+        while not claim():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Hand:
+    """Drives one channel object as a session does: what a receive sets commits with its batch."""
+
+    def __init__(self, server, values, workspace, **settings):
+        self.values = values
+        self.channel = Discord()
+        self.channel.context = PluginContext(
+            "discord", logging.getLogger("test.discord"), workspace, None, None
+        )
+        self.channel.configure(
+            DiscordSettings.model_validate(
+                {
+                    "bot_token": server.token,
+                    "api_url": server.api_url,
+                    "gateway_url": server.gateway_url,
+                    "identify_seconds": 0,
+                    **settings,
+                }
+            )
+        )
+
+    async def __aenter__(self):
+        self.channel.context.state = PluginState(self.values, lambda changes: None)
+        await self.channel.start()
+        return self
+
+    async def __aexit__(self, *_):
+        await self.channel.stop()
+
+    async def receive(self, count=1):
+        """Return what came, once there are so many messages."""
+        got = []
+        async with asyncio.timeout(10):
+            while len(got) < count:
+                got += await self.receive_once()
+        return got
+
+    async def receive_once(self):
+        state = self.channel.context.state
+        with state.staged() as stage:
+            batch = await self.channel.session_receive()
+        state.commit(stage.changes)
+        for name, value in stage.changes.items():
+            if value is None:
+                self.values.pop(name, None)
+            else:
+                self.values[name] = value
+        return batch
+
+    async def texts(self, count=1):
+        return [message.content for message in await self.receive(count)]
+
+    async def send(self, chat, content="", **more):
+        """Render and send, part by part; return the ids."""
+        address = getattr(chat, "id", chat)
+        message = OutgoingMessage("discord", address, content, **more)
+        parts = self.channel.session_render(message)
+        return [await self.channel.session_send(part) for part in parts]
+
+
+@pytest.fixture
+def hand(server, tmp_path):
+    """Make a driver: `async with hand(bots=True) as bot`; the state stays between them."""
+    values = {}
+
+    def make(of=server, **settings):
+        return Hand(of, values, tmp_path, **settings)
+
+    make.values = values
+    make.until = until
+    return make

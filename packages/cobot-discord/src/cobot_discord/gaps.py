@@ -1,0 +1,304 @@
+"""Gaps, and how they are filled: no event passes while something before it may be missing.
+
+When a gateway session begins, every chat is closed: what comes is held. A chat opens when nothing
+can be missing from it, or when what is missing has been read from its history; then what was held
+follows. Nothing tells of direct chats except that they are known from before, or speak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cobot_discord.inflow import MOST_WAITING, Inflow
+from cobot_discord.parse import moment_of, snowflake_at
+from cobot_discord.places import Place
+from cobot_session.errors import (
+    AuthError,
+    ChannelError,
+    PermanentError,
+    RateLimited,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cobot_discord.config import DiscordSettings
+    from cobot_discord.places import Payload, Places
+    from cobot_session.plugin import State
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+WORKERS = 4
+RECENT = timedelta(minutes=10)
+"""A chat that was busy so shortly before is looked at even when nothing seems to be missing."""
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+Event = tuple[str, dict[str, Any], str]
+"""Name, payload, and what tells this occurrence from another."""
+
+
+class History(Protocol):
+    """The requests that filling gaps takes."""
+
+    async def messages(self, channel_id: str, before: int | None) -> list[Payload]:
+        """Return up to `PAGE` messages, newest first."""
+
+    async def channel(self, channel_id: str) -> Payload:
+        """Return a channel object."""
+
+    async def member(self, guild_id: str, user_id: str) -> Payload | None:
+        """Return a member object; `None`: no member any more."""
+
+
+class Gaps:
+    """Holds events back where messages before them may be missing, and fetches those.
+
+    Args:
+        state: where marks are kept.
+        places: what is known of chats.
+        settings: bounds of what is fetched.
+        deliver: what to do with an event that may pass.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        places: Places,
+        settings: DiscordSettings,
+        deliver: Callable[[str, Payload, str], None],
+        log: logging.Logger = log,
+    ) -> None:
+        self.inflow = Inflow(state, self._is_whole)
+        self._places = places
+        self._settings = settings
+        self._deliver = deliver
+        self._log = log
+        self._open: set[str] = set()
+        self._held: dict[str, list[Event]] = {}
+        self._jobs: asyncio.Queue[str] = asyncio.Queue()
+        self._pending: dict[str, str | None] = {}
+        self._failures: dict[str, int] = {}
+        self._session = 0
+        self._starved: dict[str, str | None] = {}
+
+    # What the gateway tells
+
+    def begin(self) -> None:
+        """Begin a new gateway session: anything may have been missed."""
+        self._session += 1
+        self._open.clear()
+        for name, ids, newest in list(self.inflow.known("dm")):
+            if self._is_old(newest):
+                self.inflow.forget(name)
+            else:
+                self._fill_later(ids[0], None)
+
+    def guild(self, guild_id: str) -> None:
+        """Take up a guild whose channels have just been told."""
+        places = self._places.in_guild(guild_id)
+        if self.inflow.floor(guild_id) is None:
+            self.inflow.begin(guild_id, max([int(guild_id), *(place.last for place in places)]))
+        for place in places:
+            if self._may_miss(place):
+                self._open.discard(place.id)
+                self._fill_later(place.id, guild_id)
+            else:
+                self._open_up(place.id)
+        self._take_up_archived(guild_id, {place.id for place in places})
+
+    def created(self, channel_id: str) -> None:
+        """Open a channel that came into being under our eyes."""
+        self._open_up(channel_id)
+
+    def take(self, event: Event) -> None:
+        """Let an event pass, or hold it until what came before it is there."""
+        name, data, _ = event
+        channel_id = str(data["channel_id"])
+        if self._is_unknown_direct(channel_id, data):
+            self._open.add(channel_id)
+        if self.inflow.is_full or self._held_events >= MOST_WAITING:
+            self._lose(channel_id, name, data)
+        elif channel_id in self._open:
+            self._deliver(*event)
+        else:
+            self._held.setdefault(channel_id, []).append(event)
+            self._fill_later(channel_id, data.get("guild_id"))
+
+    def drained(self) -> None:
+        """Fetch again what did not fit into memory, now that there is room."""
+        if self._starved and len(self.inflow) <= MOST_WAITING // 2:
+            self._log.info("there is room again: %d chats catch up", len(self._starved))
+            starved, self._starved = self._starved, {}
+            for channel_id, guild in starved.items():
+                self._fill_later(channel_id, guild)
+
+    # Filling
+
+    async def run(self, history: History) -> None:
+        """Fill gaps for ever.
+
+        Raises:
+            AuthError: the credentials are refused.
+        """
+        workers = [asyncio.create_task(self._work(history)) for _ in range(WORKERS)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, history: History) -> None:
+        while True:
+            channel_id = await self._jobs.get()
+            session = self._session
+            try:
+                await self._fill(channel_id, history)
+            except AuthError:
+                raise
+            except PermanentError as error:
+                self._log.warning("no history of chat %s: %s", channel_id, error)
+                self._done(channel_id, session)
+            except ChannelError as error:
+                self._try_again(channel_id, error)
+            else:
+                self._done(channel_id, session)
+
+    def _try_again(self, channel_id: str, error: ChannelError) -> None:
+        failures = self._failures.get(channel_id, 0)
+        self._failures[channel_id] = failures + 1
+        pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+        if isinstance(error, RateLimited):
+            pause = error.retry_after
+        self._log.info("history of chat %s in %g s: %s", channel_id, pause, error)
+        asyncio.get_running_loop().call_later(pause, self._jobs.put_nowait, channel_id)
+
+    def _done(self, channel_id: str, session: int) -> None:
+        self._failures.pop(channel_id, None)
+        guild = self._pending.pop(channel_id, None)
+        if session == self._session and channel_id not in self._starved:
+            self._open_up(channel_id)
+        elif channel_id not in self._starved:
+            self._fill_later(channel_id, guild)
+
+    async def _fill(self, channel_id: str, history: History) -> None:
+        place = self._places.get(channel_id)
+        guild = self._pending.get(channel_id)
+        if place is None and guild is not None:
+            place = self._places.add(await history.channel(channel_id), guild)
+        place = place or Place(channel_id, 1)
+        after = self.inflow.gap_begins(place)
+        if after is None or not self._settings.backfill_messages:
+            return
+        missed = await self._missed(place, after, history)
+        if place.guild:
+            await self._add_members(missed, place.guild, history)
+        for data in missed:
+            self._deliver("MESSAGE_CREATE", data, "")
+        if missed:
+            self._log.info("read %d missed messages of chat %s", len(missed), place.address)
+
+    async def _missed(self, place: Place, after: int, history: History) -> list[Payload]:
+        """Return what was said after an id, oldest first; the newest, where there is too much."""
+        most = self._settings.backfill_messages
+        oldest = snowflake_at(datetime.now(UTC) - timedelta(hours=self._settings.backfill_hours))
+        found: list[Payload] = []
+        page: list[Payload] = []
+        while len(found) <= most:
+            page = await history.messages(place.id, _id(page[-1]) if page else None)
+            page.sort(key=_id, reverse=True)
+            new = [data for data in page if _id(data) > after]
+            found += new
+            if len(page) < PAGE or len(new) < len(page) or _id(page[-1]) <= oldest:
+                break
+        kept = [data for data in found[:most] if _id(data) > oldest]
+        if len(kept) < len(found):
+            self._log.warning(
+                "chat %s: a gap is longer than backfill_messages=%d or backfill_hours=%g allows;"
+                " what was said before %s is left out",
+                place.address,
+                most,
+                self._settings.backfill_hours,
+                moment_of(_id(kept[-1]) if kept else oldest),
+            )
+        return kept[::-1]
+
+    async def _add_members(self, missed: list[Payload], guild: str, history: History) -> None:
+        """Add what history leaves out and the gate needs: the guild, and the roles of people."""
+        members: dict[str, Payload | None] = {}
+        for data in missed:
+            data["guild_id"] = guild
+            author = data["author"]
+            if data.get("webhook_id") or author.get("bot") or "member" in data:
+                continue
+            user_id = str(author["id"])
+            if user_id not in members:
+                members[user_id] = await history.member(guild, user_id)
+            if member := members[user_id]:
+                data["member"] = member
+
+    # Holding
+
+    def _open_up(self, channel_id: str) -> None:
+        self._open.add(channel_id)
+        for event in self._held.pop(channel_id, []):
+            self._deliver(*event)
+
+    def _fill_later(self, channel_id: str, guild: str | None) -> None:
+        if channel_id not in self._pending:
+            self._pending[channel_id] = guild
+            self._jobs.put_nowait(channel_id)
+
+    def _lose(self, channel_id: str, name: str, data: Payload) -> None:
+        """Keep only in mind that something came; the history has it when there is room."""
+        if not self._starved:
+            self._log.warning("too much waits in memory; chats catch up from their history")
+        self._open.discard(channel_id)
+        self._held.pop(channel_id, None)
+        self._starved[channel_id] = data.get("guild_id")
+        if name != "MESSAGE_CREATE":
+            self._log.warning("a %s did not fit into memory and is lost", name)
+
+    def _may_miss(self, place: Place) -> bool:
+        marks = self.inflow.marks(place)
+        begins = self.inflow.gap_begins(place)
+        if begins is None or not place.last:
+            return False
+        if not marks:
+            return place.last > begins
+        return place.last > marks[-1] or datetime.now(UTC) - moment_of(marks[-1]) < RECENT
+
+    def _take_up_archived(self, guild_id: str, listed: set[str]) -> None:
+        """Look after threads that spoke and are not listed any more."""
+        for name, ids, newest in list(self.inflow.known("seen")):
+            parent = self._places.get(ids[0])
+            if parent is None or parent.guild != guild_id or ids[-1] in listed:
+                continue
+            if self._is_old(newest):
+                self.inflow.forget(name)
+            else:
+                self._fill_later(ids[-1], guild_id)
+
+    def _is_old(self, mark: int) -> bool:
+        age = datetime.now(UTC) - moment_of(mark)
+        return age > timedelta(hours=self._settings.backfill_hours)
+
+    def _is_unknown_direct(self, channel_id: str, data: Payload) -> bool:
+        if data.get("guild_id") or channel_id in self._pending:
+            return False
+        return not self.inflow.marks(Place(channel_id, 1))
+
+    def _is_whole(self, guild: str) -> bool:
+        return guild not in self._pending.values() and guild not in self._starved.values()
+
+    @property
+    def _held_events(self) -> int:
+        return sum(map(len, self._held.values()))
+
+
+def _id(data: Payload) -> int:
+    return int(data["id"])

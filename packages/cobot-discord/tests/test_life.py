@@ -1,0 +1,144 @@
+"""Starting, staying up, stopping, and the truth about it."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from cobot_discord.testing import DiscordServer
+from cobot_session.errors import AuthError, TemporaryError
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_wrong_token_is_an_auth_error(server, general, hand):
+    """A token that Discord refuses ends the start, with words that say what to check."""
+    server.revoke_token()
+    bot = hand()
+    with pytest.raises(AuthError, match="bot_token"):
+        await bot.__aenter__()
+    await bot.channel.stop()
+
+
+async def test_a_privileged_intent_that_is_off_is_named(server, general, hand):
+    """4014 names the intent and where it is switched on."""
+    server.gateway.privileged.discard("message_content")
+    bot = hand()
+    with pytest.raises(AuthError, match=r"Message Content Intent.*developers/applications"):
+        await bot.__aenter__()
+    await bot.channel.stop()
+
+
+async def test_a_server_that_is_down_is_temporary(server, hand):
+    """A start that cannot reach Discord says so, and can be repeated."""
+    server.stop_thread()
+    bot = hand()
+    with pytest.raises(TemporaryError):
+        await bot.__aenter__()
+    await bot.channel.stop()
+
+
+async def test_a_token_revoked_on_the_way_ends_receiving(server, general, hand):
+    """A close code 4004 is told by the next receive."""
+    async with hand() as bot:
+        server.gateway.close(4004)
+        with pytest.raises(AuthError, match="4004"):
+            async with asyncio.timeout(5):
+                await bot.receive()
+
+
+async def test_health_tells_the_truth(server, general, hand):
+    """Health follows the connection: up, down, up again, with a latency from heartbeats."""
+    server.gateway.heartbeat_interval = 0.1
+    async with hand() as bot:
+        await server.gateway.wait_until_async(lambda gateway: gateway.heartbeats > 2)
+        health = bot.channel.session_health()
+        assert health.ok
+        assert health.latency is not None
+        server.gateway.refuse()
+        await server.gateway.wait_until_async(lambda gateway: not gateway.connections)
+        await hand.until(lambda: not bot.channel.session_health().ok)
+        assert bot.channel.session_health().detail
+        server.gateway.accept()
+        await hand.until(lambda: bot.channel.session_health().ok)
+
+
+async def test_health_sees_a_zombie(server, general, hand):
+    """A connection that still brings events but answers no heartbeat is not healthy."""
+    server.gateway.heartbeat_interval = 0.5
+    ann = server.user("ann")
+    async with hand() as bot:
+        await server.gateway.wait_until_async(lambda gateway: gateway.heartbeats > 0)
+        assert bot.channel.session_health().ok
+        server.gateway.acknowledging = False
+        await server.gateway.wait_until_async(lambda gateway: gateway.resumed > 0)
+        ann.says("still talking", general)
+        assert await bot.texts() == ["still talking"]
+
+
+async def test_a_gateway_that_is_gone_comes_back(server, general, hand):
+    """The server goes down and up again on its port; the channel needs no help."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("one", general)
+        assert await bot.texts() == ["one"]
+        server.stop_thread()
+        ann.says("two", general)
+        server.start_in_thread()
+        assert await bot.texts() == ["two"]
+
+
+async def test_a_resume_address_that_leads_nowhere_is_given_up(server, general, hand):
+    """When the address for a RESUME cannot be reached, the first one is tried again."""
+    server.gateway.resume_url = "ws://127.0.0.1:9/"
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("one", general)
+        assert await bot.texts() == ["one"]
+        server.gateway.cut()
+        ann.says("two", general)
+        assert await bot.texts() == ["two"]
+    assert server.gateway.identified == 2
+
+
+async def test_two_servers_in_one_process(server, general, hand):
+    """Each channel talks to the addresses of its own settings."""
+
+    with DiscordServer() as other:
+        there = other.guild("There").channel("there")
+        async with hand() as one, hand(other) as two:
+            server.user("ann").says("here", general)
+            other.user("bob").says("there", there)
+            assert await one.texts() == ["here"]
+            assert await two.texts() == ["there"]
+            await one.send(general, "from one")
+            await two.send(there, "from two")
+    assert [m.content for m in general.by_bot()] == ["from one"]
+    assert [m.content for m in there.by_bot()] == ["from two"]
+
+
+async def test_stopping_leaves_nothing(server, general, hand):
+    """After `stop` there is no task, thread or socket of the channel, however often it was cut."""
+    before = set(threading.enumerate())
+    tasks = asyncio.all_tasks()
+    async with hand() as bot:
+        for number in range(3):
+            server.gateway.cut()
+            await server.gateway.wait_until_async(lambda gw, n=number: gw.resumed == n + 1)
+        await bot.send(general, "x")
+    await server.gateway.wait_until_async(lambda gateway: not gateway.connections)
+    assert server.gateway.closed_with[-1] == 1000
+    assert asyncio.all_tasks() == tasks
+    new = {thread.name for thread in set(threading.enumerate()) - before}
+    assert {name for name in new if not name.startswith("asyncio_")} == set()  # the loop's own
+    gc.collect()
+
+
+def test_importing_the_package_does_not_import_the_library():
+    """A hundred installed channels cost nothing until they start."""
+    code = "import cobot_discord, sys; print({'discord', 'aiohttp'} & sys.modules.keys())"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
