@@ -10,7 +10,7 @@ from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from cobot_session.capabilities import Capabilities
@@ -31,13 +31,19 @@ class AsyncSession:
     Args:
         config: a path to `cobot.yml`, a mapping of the same shape, or nothing for the usual
             places.
+        plugins: name -> class or factory of plugins that are not installed.
 
     Raises:
         ConfigError: the configuration has mistakes; all of them are named.
     """
 
-    def __init__(self, config: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
-        self._engine = Session(config)._engine
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        plugins: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        self._engine = Session(config, plugins=plugins)._engine
 
     @classmethod
     def over(cls, engine: Engine) -> AsyncSession:

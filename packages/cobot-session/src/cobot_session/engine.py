@@ -29,7 +29,7 @@ from cobot_session.vitals import Vitals
 from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from cobot_session.config import Config
@@ -61,12 +61,19 @@ class Engine:
     Args:
         config: what to run.
         face: the sync face, given to plugins.
+        plugins: factories of plugins beside the installed ones.
         spool: another store than the one in the workspace.
     """
 
-    def __init__(self, config: Config, face: Session, spool: Spool | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        face: Session,
+        plugins: Mapping[str, Callable[[], object]] | None = None,
+        spool: Spool | None = None,
+    ) -> None:
         self.config = config
-        self.registry = Registry(config)
+        self.registry = Registry(config, plugins)
         self._face = face
         self._given_spool = spool
         self._redactor = Redactor()
@@ -243,6 +250,7 @@ class Engine:
             self.spool.close()
         if self._process_lock is not None:
             self._process_lock.release()
+        self._redactor.uninstall()
 
     # -- what plugins get
 

@@ -104,17 +104,17 @@ def session_health() -> Health:  # type: ignore[empty-body]
     """Tell whether messages can arrive now, from the receive path alone."""
 
 
-@hookspec
+@hookspec(firstresult=True)
 def session_on_receive(message: IncomingMessage) -> None:
     """Observe a message that has been stored."""
 
 
-@hookspec
+@hookspec(firstresult=True)
 def session_on_send(message: OutgoingMessage, receipt: Receipt) -> None:
     """Observe what became of an outgoing message."""
 
 
-@hookspec
+@hookspec(firstresult=True)
 def session_on_status(channel_type: str, status: Status) -> None:
     """Observe a channel's change of state."""
 

@@ -41,7 +41,7 @@ class Life:
         self.channel = channel
         self.began = time.monotonic()
         self.ending = asyncio.Event()
-        self.blocked = False
+        self.frozen = False
         self.replaced = False
         self.door: Door | None = None
         self._owner = owner

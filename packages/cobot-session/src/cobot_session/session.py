@@ -13,7 +13,7 @@ from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -41,13 +41,20 @@ class Session:
     Args:
         config: a path to `cobot.yml`, a mapping of the same shape, or nothing for the usual
             places (`COBOT_CONFIG`, `./cobot.yml`, the user's configuration folder).
+        plugins: name -> class or factory of plugins that are not installed, or stand in for an
+            installed one of that name.
 
     Raises:
         ConfigError: the configuration has mistakes; all of them are named.
     """
 
-    def __init__(self, config: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> None:
-        self._engine = Engine(load_config(config), self)
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        plugins: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        self._engine = Engine(load_config(config), self, plugins)
 
     # -- life
 

@@ -249,32 +249,34 @@ class Supervisor:
         if life is None or self._stopping:
             return
         stall_after = self._house.settings.stall_after
-        blocked = life.channel.ping()
-        silent = life.silent()
-        if blocked > stall_after or silent > stall_after:
-            self._replace(life, blocked, silent)
-        elif blocked > min(_BLOCKED_SECONDS, stall_after):
-            life.blocked = True
-            self.trouble(f"its event loop has been blocked for {blocked:.0f} s by {_calls(life)}")
-        elif life.blocked and blocked == 0:
-            life.blocked = False
+        blocked, silent = life.channel.ping(), life.silent()
+        frozen = blocked > min(_BLOCKED_SECONDS, stall_after / 2)
+        if max(blocked, silent) > stall_after:
+            self._replace(life, self._stall(life, blocked if frozen else 0.0, silent), frozen)
+        elif frozen:
+            life.frozen = True
+            self.trouble(self._stall(life, blocked, silent))
+        elif life.frozen and not blocked:
+            life.frozen = False
             life.recovered()
 
-    def _replace(self, life: Life, blocked: float, silent: float) -> None:
-        stall_after = self._house.settings.stall_after
-        if blocked > stall_after:
-            why = f"its event loop has been blocked for {blocked:.0f} s by {_calls(life)}"
-        else:
-            why = f"no sign of life for {silent:.0f} s from {_calls(life)}"
-        if not life.replaced:
-            life.replaced = True
-            self.trouble(f"{why}; it is started anew")
-            self.log.error("%s; it is started anew", why)
-            life.ask_to_end()
-            self._house.timers.later(
-                0.0 if blocked > stall_after else _END_SECONDS,
-                partial(self._leave_behind_and_go_on, life, why),
-            )
+    def _stall(self, life: Life, blocked: float, silent: float) -> str:
+        """Return in words what stands still."""
+        if blocked:
+            return f"its event loop has been blocked for {blocked:.0f} s by {_calls(life)}"
+        return f"no sign of life for {silent:.0f} s from {_calls(life)}"
+
+    def _replace(self, life: Life, why: str, frozen: bool) -> None:
+        """End a life from outside; one whose loop stands still cannot even be asked to."""
+        if life.replaced:
+            return
+        life.replaced = True
+        self.trouble(f"{why}; it is started anew")
+        self.log.error("%s; it is started anew", why)
+        life.ask_to_end()
+        self._house.timers.later(
+            0.0 if frozen else _END_SECONDS, partial(self._leave_behind_and_go_on, life, why)
+        )
 
     def _leave_behind_and_go_on(self, life: Life, why: str) -> None:
         with self._lock:

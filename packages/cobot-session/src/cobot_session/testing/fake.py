@@ -21,10 +21,10 @@ _WAIT_SECONDS = 25.0
 class FakeChannel:
     """A chat network in memory and the channel that speaks to it.
 
-    The object itself is the plugin's factory, so a restarted channel finds its network again:
+    Its method `plugin` is the factory, so a channel that is started anew finds its network again:
 
         fake = FakeChannel()
-        with Session({}, plugins={"fake": fake}) as session:
+        with Session({}, plugins={"fake": fake.plugin}) as session:
             fake.says("hello")
 
     Attributes:
@@ -54,7 +54,7 @@ class FakeChannel:
         self._new: deque[IncomingMessage] = deque()
         self._bells: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    def __call__(self) -> Plugin:
+    def plugin(self) -> Plugin:
         """Return a fresh channel object that speaks to this network."""
         limits = self.limits
 

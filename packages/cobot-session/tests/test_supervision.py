@@ -1,0 +1,299 @@
+"""Each test breaks one channel in one way and watches the healthy one beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cobot_session import (
+    AuthError,
+    Health,
+    IncomingMessage,
+    OutgoingMessage,
+    Plugin,
+    PluginMeta,
+    Session,
+    Status,
+)
+from cobot_session.testing import FakeChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BOUND = 15.0
+"""Seconds that an event may take on a busy machine before the test fails."""
+
+
+class Troubled(Plugin):
+    """A channel that does nothing; the tests' own ones differ in one hook each."""
+
+    meta = PluginMeta(id="troubled", version="1")
+    lives = 0
+
+    def start(self) -> None:
+        type(self).lives += 1
+
+
+def until(claim: Callable[[], Any], what: str) -> Any:
+    """Return the claim's first true value; the session tells of changes by no event."""
+    deadline = time.monotonic() + BOUND
+    while not (value := claim()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {BOUND:g} s: {what}")
+        threading.Event().wait(0.01)
+    return value
+
+
+@pytest.fixture
+def fake() -> FakeChannel:
+    return FakeChannel()
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """An event that lets go of whatever a test made hang."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def session_with(
+    tmp_path: Path, fake: FakeChannel, troubled: Callable[[], Plugin], **settings: Any
+) -> Session:
+    config = {
+        "plugins": {
+            "session": {"stall_after": 1.0, "drain": 1.0, **settings},
+            "workspace": {"path": str(tmp_path)},
+            "fake": {"access": {"open": True}},
+            "troubled": {"access": {"open": True}, "poll_interval": 0.05},
+        }
+    }
+    return Session(config, plugins={"fake": fake.plugin, "troubled": troubled})
+
+
+def assert_healthy_beside(session: Session, fake: FakeChannel) -> None:
+    """A message in and its answer out while the other channel is in trouble."""
+    fake.says("ping")
+    (message,) = session.poll_all_channels(wait=BOUND)
+    assert message.channel_type == "fake"
+    assert session.reply(message, "pong").status == "sent"
+    assert session.status()["fake"].state == "online"
+
+
+def troubled_status(session: Session, state: str) -> Status:
+    return until(
+        lambda: (one := session.status()["troubled"]).state == state and one,
+        f"troubled is {state}: {session.status()['troubled']}",
+    )
+
+
+def test_async_receive_that_hangs_is_named_and_started_anew(
+    tmp_path: Path, fake: FakeChannel
+) -> None:
+    """A receive that never returns is a stall: the status says so and a new life begins."""
+
+    class Hangs(Troubled):
+        async def session_receive(self) -> list[IncomingMessage]:
+            await asyncio.Event().wait()
+            return []
+
+    with session_with(tmp_path, fake, Hangs) as session:
+        assert_healthy_beside(session, fake)
+        status = troubled_status(session, "reconnecting")
+        assert "no sign of life" in (status.last_error or "")
+        assert "session_receive" in (status.last_error or "")
+        until(lambda: Hangs.lives >= 2, "a second life")
+        assert_healthy_beside(session, fake)
+
+
+def test_sync_receive_that_hangs_is_named_and_started_anew(
+    tmp_path: Path, fake: FakeChannel, release: threading.Event
+) -> None:
+    """A `def` receive that blocks for ever holds up its own thread only."""
+
+    class Hangs(Troubled):
+        def session_receive(self) -> list[IncomingMessage]:
+            release.wait()
+            return []
+
+    with session_with(tmp_path, fake, Hangs) as session:
+        assert_healthy_beside(session, fake)
+        troubled_status(session, "reconnecting")
+        until(lambda: Hangs.lives >= 2, "a second life")
+        assert_healthy_beside(session, fake)
+
+
+def test_receive_that_blocks_its_event_loop_is_left_behind(
+    tmp_path: Path, fake: FakeChannel, release: threading.Event
+) -> None:
+    """A channel that blocks its own loop is told of, and replaced without its help."""
+
+    class Blocks(Troubled):
+        async def session_receive(self) -> list[IncomingMessage]:
+            release.wait()  # what an `async def` must not do
+            return []
+
+    with session_with(tmp_path, fake, Blocks) as session:
+        assert_healthy_beside(session, fake)
+        status = troubled_status(session, "reconnecting")
+        assert "event loop has been blocked" in (status.last_error or "")
+        until(lambda: Blocks.lives >= 2, "a second life")
+        assert_healthy_beside(session, fake)
+
+
+def test_what_wakes_up_in_a_replaced_life_neither_stores_nor_sends(
+    tmp_path: Path, fake: FakeChannel, release: threading.Event
+) -> None:
+    """A batch and a state change that a replaced life comes back with are thrown away."""
+    returned = threading.Event()
+
+    class Late(Troubled):
+        async def session_receive(self) -> list[IncomingMessage]:
+            if type(self).lives > 1:
+                await asyncio.Event().wait()
+            release.wait()
+            self.context.state["cursor"] = "late"
+            returned.set()
+            return [fake.says("late", chat="elsewhere")]
+
+    with session_with(tmp_path, fake, Late) as session:
+        until(lambda: Late.lives >= 2, "a second life")
+        fake.receive()
+        fake.acknowledge()
+        release.set()
+        assert returned.wait(BOUND)
+        until(
+            lambda: all(
+                "cobot-troubled" not in t.name or t.is_alive() for t in threading.enumerate()
+            ),
+            "threads settle",
+        )
+        assert session.status()["troubled"].received == 0
+
+
+def test_receive_that_raises_each_time_is_tried_again_with_pauses(
+    tmp_path: Path, fake: FakeChannel
+) -> None:
+    """An exception in receive is trouble of that channel; its text is in the status."""
+
+    class Raises(Troubled):
+        def session_receive(self) -> list[IncomingMessage]:
+            raise RuntimeError("the platform is on fire")
+
+    with session_with(tmp_path, fake, Raises) as session:
+        status = troubled_status(session, "reconnecting")
+        assert status.last_error == "RuntimeError: the platform is on fire"
+        assert_healthy_beside(session, fake)
+
+
+def test_receive_that_recovers_is_online_again(tmp_path: Path, fake: FakeChannel) -> None:
+    """After trouble the next good answer makes the channel online; the error stays readable."""
+
+    class Once(Troubled):
+        failed = False
+
+        def session_receive(self) -> list[IncomingMessage]:
+            if not type(self).failed:
+                type(self).failed = True
+                raise RuntimeError("once")
+            return []
+
+    with session_with(tmp_path, fake, Once) as session:
+        until(lambda: session.status()["troubled"].last_error, "the error")
+        status = troubled_status(session, "online")
+        assert status.last_error == "RuntimeError: once"
+
+
+def test_start_that_fails_is_tried_again(tmp_path: Path, fake: FakeChannel) -> None:
+    """A start that raises ends that life only; a later one succeeds."""
+
+    class SlowStart(Troubled):
+        def start(self) -> None:
+            super().start()
+            if type(self).lives < 3:
+                raise ConnectionError("not yet")
+
+        def session_receive(self) -> list[IncomingMessage]:
+            return []
+
+    with session_with(tmp_path, fake, SlowStart) as session:
+        assert_healthy_beside(session, fake)
+        troubled_status(session, "online")
+        assert SlowStart.lives == 3
+
+
+def test_auth_error_stops_that_channel_only_and_for_good(tmp_path: Path, fake: FakeChannel) -> None:
+    """Refused credentials are not tried again."""
+
+    class Refused(Troubled):
+        async def session_receive(self) -> list[IncomingMessage]:
+            raise AuthError("the token was revoked")
+
+    with session_with(tmp_path, fake, Refused) as session:
+        status = troubled_status(session, "failed")
+        assert status.last_error == "the token was revoked"
+        assert Refused.lives == 1
+        assert_healthy_beside(session, fake)
+        assert session.status()["troubled"].state == "failed"
+
+
+def test_health_that_says_no_is_told_from_that_moment(tmp_path: Path, fake: FakeChannel) -> None:
+    """A receive that returns is no sign of life where health says there is none."""
+
+    class Zombie(Troubled):
+        def session_receive(self) -> list[IncomingMessage]:
+            return []
+
+        def session_health(self) -> Health:
+            return Health(False, "the gateway has been silent for 90 s")
+
+    with session_with(tmp_path, fake, Zombie, stall_after=2.0) as session:
+        status = troubled_status(session, "reconnecting")
+        assert status.last_error == "the gateway has been silent for 90 s"
+        until(lambda: Zombie.lives >= 2, "a second life")
+
+
+def test_no_thread_is_left_after_stop(tmp_path: Path, fake: FakeChannel) -> None:
+    """After stop there are as many threads as before start; a second stop is harmless."""
+    before = set(threading.enumerate())
+
+    class Drains(Troubled):
+        def session_receive(self) -> list[IncomingMessage]:
+            return []
+
+        def session_send(self, message: OutgoingMessage) -> None:
+            return None
+
+    session = session_with(tmp_path, fake, Drains)
+    session.start()
+    troubled_status(session, "online")
+    session.stop()
+    session.stop()
+    until(lambda: set(threading.enumerate()) <= before, "threads have ended")
+
+
+def test_hook_that_still_blocks_at_stop_is_named_in_the_log(
+    tmp_path: Path,
+    fake: FakeChannel,
+    release: threading.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Stop leaves a blocking hook behind in a bounded time and says which."""
+
+    class Blocks(Troubled):
+        async def session_send(self, message: OutgoingMessage) -> None:
+            release.wait()
+
+    with (
+        caplog.at_level(logging.ERROR),
+        session_with(tmp_path, fake, Blocks, stall_after=60.0, drain=0.1) as session,
+    ):
+        troubled_status(session, "online")
+        assert session.send(OutgoingMessage("troubled", "1", "x"), timeout=0.1).status == "queued"
+    assert "session_send still blocks and is left behind" in caplog.text
