@@ -89,7 +89,7 @@ def is_name(name: str) -> bool:
 
 
 def load_config(
-    source: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    source: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
     *,
     env: Mapping[str, str] | None = None,
     defer: bool = False,
@@ -99,7 +99,8 @@ def load_config(
     Args:
         source: path of a `cobot.yml`, or what would stand in one (`${VAR}` included). `None`: the
             file that `COBOT_CONFIG` names, else `./cobot.yml`, else `cobot/cobot.yml` in the
-            user's config folder, else an empty configuration.
+            user's config folder, else an empty configuration. One that has been loaded already is
+            taken as it is.
         env: the variables; default: those of the process.
         defer: keep mistakes in `Config.problems` instead of raising, so that the registry can
             tell them together with the mistakes in the plugins' own settings.
@@ -108,8 +109,10 @@ def load_config(
         ConfigError: every mistake at once, in the order of the file. A file that is absent,
             unreadable or no YAML is raised with `defer`, too.
     """
-    document = read(source, os.environ if env is None else env)
-    config = _Loading(document).config()
+    if isinstance(source, Config):
+        config = source
+    else:
+        config = _Loading(read(source, os.environ if env is None else env)).config()
     if config.problems and not defer:
         raise ConfigError(config.problems)
     return config

@@ -34,11 +34,9 @@ def load_plugin(
 
     A disabled plugin is not imported. Nothing that the plugin does raises here, except Ctrl-C.
     """
-    record = PluginRecord(block.name, block.use, common=block.common)
     if not block.common.enabled:
-        _sign(record, claims.get(block.use, ()))
-        record.rest("disabled", "its block says `enabled: false`")
-        return record, ()
+        return survey_plugin(block, claims), ()
+    record = PluginRecord(block.name, block.use, common=block.common)
     try:
         origin = _origin(record, claims)
         with guarded("it cannot be loaded", origin.distribution):
@@ -57,6 +55,20 @@ def load_plugin(
         record.rest("failed", f"its block has mistakes: {mistakes}", " ".join(fixes))
         return record, error.problems
     return record, ()
+
+
+def survey_plugin(block: Block, claims: Mapping[str, list[Installed]]) -> PluginRecord:
+    """Return what can be told of a block's plugin without importing it."""
+    record = PluginRecord(block.name, block.use, common=block.common)
+    if not block.common.enabled:
+        _sign(record, claims.get(block.use, ()))
+        record.rest("disabled", "its block says `enabled: false`")
+        return record
+    try:
+        _origin(record, claims)
+    except PluginError as error:
+        record.rest("failed", error.reason, error.remedy)
+    return record
 
 
 def _origin(record: PluginRecord, claims: Mapping[str, list[Installed]]) -> Installed:

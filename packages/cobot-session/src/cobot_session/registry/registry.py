@@ -13,7 +13,7 @@ from cobot_session.errors import ConfigError, PluginError, Problem
 from cobot_session.nearest import nearest
 from cobot_session.plugin import PluginMeta
 from cobot_session.registry.installed import Installed, given, installed
-from cobot_session.registry.loading import load_plugin
+from cobot_session.registry.loading import load_plugin, survey_plugin
 from cobot_session.registry.order import ordered, resolve
 from cobot_session.registry.record import PluginRecord
 
@@ -58,9 +58,7 @@ class Registry:
             ConfigError: `cobot.yml` has mistakes; all of them, in the order of the file.
             PluginError: `session.strict` is set and plugins failed; all of them.
         """
-        found = installed()
-        claims = {name: list(them) for name, them in groupby(found, lambda plugin: plugin.name)}
-        claims.update(self._extra)
+        claims = self._claims()
         problems = list(self._config.problems)
         self.records = self._built_in(claims)
         for block in self._blocks(claims):
@@ -75,6 +73,16 @@ class Registry:
         if self._config.session.strict:
             self._refuse_failures()
 
+    def survey(self) -> None:
+        """Record what can be told without importing anything.
+
+        A plugin that seems usable is `ready` and has no `factory`; settings are not looked at.
+        """
+        claims = self._claims()
+        self.records = self._built_in(claims)
+        for block in self._blocks(claims):
+            self.records[block.name] = survey_plugin(block, claims)
+
     def ordered(self) -> list[PluginRecord]:
         """Return the ready records: dependencies first, then by priority, then by id."""
         return ordered(self.records.values())
@@ -86,6 +94,12 @@ class Registry:
     def set_plugin(self, id: str, plugin: object) -> None:  # noqa: A002  # as above
         """Make an object the running one of its plugin."""
         self._objects[id] = plugin
+
+    def _claims(self) -> dict[str, list[Installed]]:
+        """Return who claims each name."""
+        found = installed()
+        claims = {name: list(them) for name, them in groupby(found, lambda plugin: plugin.name)}
+        return claims | self._extra
 
     def _built_in(self, claims: dict[str, list[Installed]]) -> dict[str, PluginRecord]:
         """Return the session's and the workspace's records; nobody else may have their names."""
