@@ -1,6 +1,11 @@
 """What the tests of this package share."""
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for nostr_rig; tests are no package
 
 
 @pytest.fixture

@@ -64,9 +64,7 @@ async def nothing_more(pool, server):
 
 async def caught_up(pool, seconds=10):
     async with asyncio.timeout(seconds):
-        while len(pool.reading) < len(pool.relays):
-            pool._arrived.clear()
-            await pool._arrived.wait()
+        await pool.until(lambda: len(pool.reading) == len(pool.relays))
 
 
 @asynccontextmanager
@@ -317,9 +315,7 @@ async def test_a_full_queue_pushes_back_and_loses_nothing():
         server.relays[1].accept(mention("quiet"))
         flooding, quiet = pool.relays.values()
         async with asyncio.timeout(5):
-            while not (quiet.arrivals and len(flooding.arrivals) >= 8):
-                pool._arrived.clear()
-                await pool._arrived.wait()
+            await pool.until(lambda: quiet.arrivals and len(flooding.arrivals) >= 8)
         assert len(flooding.arrivals) == 8
         first = pool.take(4)
         assert "quiet" in [arrival.event.content for arrival in first]

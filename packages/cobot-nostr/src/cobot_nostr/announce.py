@@ -22,7 +22,7 @@ _STATUS_SECONDS = 24 * 3600
 
 async def announce(pool: Pool, key: Key, config: NostrConfig) -> None:
     """Bring our inbox relays and our profile up to date at all relays."""
-    await pool.until_reading()
+    await pool.until(lambda: pool.reading)
     filters = [{"kinds": [PROFILE, INBOX_RELAYS], "authors": [key.public]}]
     stored = await pool.fetch(filters, _PATIENCE)
     events = [_inbox(key, config, stored), _profile(key, config, stored)]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, Media
     from cobot_session.plugin import PluginContext
 
+_START_SECONDS = 10.0
 _SETTLE_SECONDS = 3.0
 _CURSOR_SECONDS = 30
 _MOST_AUTHORS = 200
@@ -107,6 +108,8 @@ class Identity:
         identity = cls(key, config, context, tuning)
         await identity.pool.__aenter__()
         identity._spawn(announce(identity.pool, key, config))
+        # Without a relay the channel runs all the same, and its health says so.
+        await identity.pool.wait_until_reading(_START_SECONDS)
         return identity
 
     async def close(self) -> None:

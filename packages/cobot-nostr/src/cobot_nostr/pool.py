@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from cobot_nostr.crypto import Key
     from cobot_nostr.event import Event
     from cobot_nostr.wire import Filters, Subscription
+
+PATIENCE = 20.0
+"""Seconds that a publish waits for enough relays."""
 
 _REMEMBERED = 100_000
 _MOST_STRANGERS = 64
@@ -92,8 +96,7 @@ class Pool:
         self._strangers_anywhere = strangers_anywhere
         self._describe = describe
         self._remembered: OrderedDict[str, None] = OrderedDict()
-        self._arrived = asyncio.Event()
-        self._caught_up = asyncio.Event()
+        self._waiting: set[asyncio.Event] = set()
         self._turn = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._strangers: OrderedDict[str, Relay] = OrderedDict()
@@ -139,12 +142,13 @@ class Pool:
     async def _learn_limits(self, relay: Relay) -> None:
         if self._describe is not None:
             relay.limits = RelayLimits.of(await self._describe(relay.url))
+            self._wake()
 
     # -- in
 
     def _wake(self) -> None:
-        self._arrived.set()
-        self._caught_up.set()
+        for changed in self._waiting:
+            changed.set()
 
     def _seen(self, event_id: str) -> bool:
         return event_id in self._remembered or self._known(event_id)
@@ -158,9 +162,7 @@ class Pool:
         """Wait until something has arrived; tell whether it has."""
         try:
             async with asyncio.timeout(seconds):
-                while not any(relay.arrivals for relay in self.relays.values()):
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                await self.until(lambda: any(relay.arrivals for relay in self.relays.values()))
         except TimeoutError:
             return False
         return True
@@ -171,22 +173,32 @@ class Pool:
         Relays tell what is stored newest first; it is put in order when it is all there. The wait
         ends early when a relay has more than fits, or nothing comes to wait for.
         """
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(self._has_more(relay) for relay in self.relays.values()):
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        except TimeoutError:
-            return
+                await self.until(
+                    lambda: not any(self._has_more(relay) for relay in self.relays.values())
+                )
 
     def _has_more(self, relay: Relay) -> bool:
         return relay.connected and not relay.caught_up and not relay.is_full
 
-    async def until_reading(self) -> None:
-        """Wait until one of our relays has told all it had stored."""
-        while not self.reading:
-            self._caught_up.clear()
-            await self._caught_up.wait()
+    async def until(self, look: Callable[[], object]) -> None:
+        """Wait until `look` is true; it looks whenever the state of a relay has changed."""
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            while not look():
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._waiting.discard(changed)
+
+    async def wait_until_reading(self, seconds: float) -> bool:
+        """Wait until one of our relays has told all it had stored; tell whether one has."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.until(lambda: self.reading)
+        return bool(self.reading)
 
     def ask_again(self, name: str) -> None:
         """Send a subscription again whose filters have changed."""
@@ -241,7 +253,7 @@ class Pool:
         urls: Iterable[str] = (),
         *,
         min_acks: int = 1,
-        patience: float = 20.0,
+        patience: float | None = None,
         grace: float = 1.0,
     ) -> Published:
         """Hand an event to relays and return what they said.
@@ -250,13 +262,14 @@ class Pool:
             event: signed; it may be handed over again, relays tell it from a new one by its id.
             urls: the target relays; empty: ours.
             min_acks: how many must take it (all, when there are fewer).
-            patience: seconds to wait for so many.
+            patience: seconds to wait for so many; default: `PATIENCE`.
             grace: seconds to wait for the answers of the others after that.
         """
         relays = {url: relay for url in urls or self.relays if (relay := self._relay(url))}
         wanted = max(1, min(min_acks, len(relays)))
         futures = {url: relay.publish(event) for url, relay in relays.items()}
-        await _answers(list(futures.values()), wanted, patience)
+        patient = PATIENCE if patience is None else patience
+        await _answers(list(futures.values()), wanted, patient)
         if sum(_is_ok(future) for future in futures.values()) >= wanted:
             online = [future for url, future in futures.items() if relays[url].connected]
             await _answers(online, len(online), grace)

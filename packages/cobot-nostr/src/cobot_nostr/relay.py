@@ -106,7 +106,7 @@ class Relay:
         subscriptions: what to listen for; empty: it is only written to.
         seen: tells whether an event id was delivered before, by any relay.
         remember: takes an event id that was verified and is about to be delivered.
-        wake: called when something has arrived, or all that was stored has.
+        wake: called when something has arrived, all that was stored has, or a connection ended.
         cursor: Unix time up to which this relay has been read.
         dial: returns extra arguments for the connection, such as a checked address.
 
@@ -245,6 +245,7 @@ class Relay:
         for question in self._questions.values():
             question.done.set()
         self._begin_connection()
+        self._wake()
 
     async def _connect_and_work(self) -> None:
         extra = dict(await self._dial(self.url)) if self._dial is not None else {}
