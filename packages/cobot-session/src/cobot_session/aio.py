@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cobot_session.capabilities import Capabilities
+    from cobot_session.config import Config
     from cobot_session.engine import Engine
     from cobot_session.handling import Handler
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
@@ -39,7 +40,7 @@ class AsyncSession:
 
     def __init__(
         self,
-        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
         *,
         plugins: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:

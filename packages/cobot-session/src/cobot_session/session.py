@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cobot_session.aio import AsyncSession
     from cobot_session.capabilities import Capabilities
+    from cobot_session.config import Config
     from cobot_session.handling import Handler
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
     from cobot_session.status import Status
@@ -40,7 +41,8 @@ class Session:
 
     Args:
         config: a path to `cobot.yml`, a mapping of the same shape, or nothing for the usual
-            places (`COBOT_CONFIG`, `./cobot.yml`, the user's configuration folder).
+            places (`COBOT_CONFIG`, `./cobot.yml`, the user's configuration folder). One that
+            `load_config` returned is taken as it is.
         plugins: name -> class or factory of plugins that are not installed, or stand in for an
             installed one of that name.
 
@@ -50,7 +52,7 @@ class Session:
 
     def __init__(
         self,
-        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
         *,
         plugins: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
