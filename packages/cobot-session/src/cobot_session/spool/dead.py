@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.spool.codec import loads
+from cobot_session.spool.codec import load_incoming, load_outgoing, loads
 from cobot_session.spool.records import DeadLetter
-from cobot_session.spool.schema import DEAD
+from cobot_session.spool.schema import DEAD, SETTLED
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from cobot_session.messages import IncomingMessage, OutgoingMessage
+    from cobot_session.spool.records import Op
+
 _PREVIEW = 200
 """Characters of the text that a dead letter shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """Everything that is known of one dead letter.
+
+    Attributes:
+        letter: why and when it was given up.
+        message: what was given up.
+        op: what was to be done with it; `None` for a received message.
+        target: the message to edit, delete or react to.
+        parts: how many pieces the platform was to get; 0: it never came to that.
+        done: how many of them it got.
+        message_ids: the platform's ids of those.
+        error: the latest trouble.
+    """
+
+    letter: DeadLetter
+    message: IncomingMessage | OutgoingMessage
+    op: Op | None = None
+    target: str | None = None
+    parts: int = 0
+    done: int = 0
+    message_ids: tuple[str, ...] = ()
+    error: str | None = None
 
 
 def letters(db: sqlite3.Connection) -> list[DeadLetter]:
@@ -25,6 +54,24 @@ def letters(db: sqlite3.Connection) -> list[DeadLetter]:
         " WHERE state = 3 ORDER BY 7"
     )
     return [_letter(row) for row in rows]
+
+
+def message(db: sqlite3.Connection, dead_id: str) -> DeadMessage | None:
+    """Return everything about one dead letter, `None` when there is none of that id."""
+    letter = next((one for one in letters(db) if one.id == dead_id), None)
+    if letter is None:
+        return None
+    table, column, value = _address(dead_id)
+    if table == "inbox":
+        (body,) = db.execute("SELECT body FROM inbox WHERE seq = ?", (value,)).fetchone()
+        return DeadMessage(letter, load_incoming(body))
+    columns = "body, op, target, parts, done, ids, error"
+    row = db.execute(f"SELECT {columns} FROM outbox WHERE {column} = ?", (value,)).fetchone()
+    body, op, target, parts, done, ids, error = row
+    pieces = len(loads(parts) or ())
+    return DeadMessage(
+        letter, load_outgoing(body), op, target, pieces, done, tuple(loads(ids)), error
+    )
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
@@ -52,10 +99,10 @@ def replay(db: sqlite3.Connection, dead_id: str) -> bool:
 
 
 def drop(db: sqlite3.Connection, dead_id: str) -> bool:
-    """Forget a dead letter; false when there is none of that id."""
+    """Give up a dead letter; false when there is none of that id."""
     table, column, value = _address(dead_id)
-    sql = f"DELETE FROM {table} WHERE {column} = ? AND state = ?"
-    return db.execute(sql, (value, DEAD)).rowcount == 1
+    sql = f"UPDATE {table} SET state = ?, at = ?, body = '' WHERE {column} = ? AND state = ?"
+    return db.execute(sql, (SETTLED, time.time(), value, DEAD)).rowcount == 1
 
 
 def _address(dead_id: str) -> tuple[str, str, str]:
@@ -65,5 +112,11 @@ def _address(dead_id: str) -> tuple[str, str, str]:
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
     dead_id, direction, channel, chat, reason, attempts, at, body = row
-    content = str(loads(body)["content"])[:_PREVIEW]
-    return DeadLetter(dead_id, direction, channel, chat, reason, attempts, at, content)
+    return DeadLetter(dead_id, direction, channel, chat, reason, attempts, at, _content(body))
+
+
+def _content(body: str) -> str:
+    try:
+        return str(loads(body)["content"])[:_PREVIEW]
+    except (ValueError, TypeError, KeyError):
+        return body[:_PREVIEW]  # what cannot be read is shown as it is

@@ -1,0 +1,192 @@
+"""A spool file looked at, and changed, from beside the session that runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cobot_session.errors import SpoolError, SpoolTooNew
+from cobot_session.spool import dead
+from cobot_session.spool.codec import loads
+from cobot_session.spool.schema import MIGRATIONS
+from cobot_session.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cobot_session.spool.dead import DeadMessage
+    from cobot_session.spool.records import DeadLetter
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 10.0
+_STATUS_FIELDS = frozenset(field.name for field in fields(Status))
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a session said of its plugins.
+
+    Attributes:
+        at: epoch seconds when it said so.
+        statuses: plugin -> its status.
+    """
+
+    at: float
+    statuses: dict[str, Status]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What of one channel lies in the file.
+
+    Attributes:
+        pending: messages stored and not done, in either direction.
+        dead: dead letters.
+    """
+
+    pending: int = 0
+    dead: int = 0
+
+
+class Beside:
+    """Looks into a spool and changes its dead letters; a session may run it meanwhile.
+
+    Each verb opens the file for itself and holds it no longer than it takes. A file that is not
+    there is an empty spool, and is not made.
+
+    Args:
+        path: the file.
+
+    Raises:
+        SpoolTooNew: a newer version wrote it.
+        SpoolError: it cannot be read, or it is from an older version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def published(self) -> Published | None:
+        """Return what the session said last, `None` when none has said anything."""
+        return self._read(_published, None)
+
+    def counts(self) -> dict[str, Counts]:
+        """Return what lies in the file, by channel."""
+        return self._read(_counts, {})
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return all dead letters, oldest first."""
+        return self._read(dead.letters, [])
+
+    def dead_message(self, dead_id: str) -> DeadMessage | None:
+        """Return everything about one dead letter, `None` when there is none of that id."""
+        return self._read(lambda db: dead.message(db, dead_id), None)
+
+    def replay(self, dead_id: str) -> bool:
+        """Open a dead letter again; false when there is none of that id.
+
+        A session that runs the spool takes it up within a second, else the next one does.
+        """
+        return self._change(lambda db: dead.replay(db, dead_id))
+
+    def drop(self, dead_id: str) -> bool:
+        """Forget a dead letter; false when there is none of that id."""
+        return self._change(lambda db: dead.drop(db, dead_id))
+
+    def check(self) -> None:
+        """Read the whole file.
+
+        Raises:
+            SpoolError: it is damaged.
+        """
+        verdict = self._read(lambda db: db.execute("PRAGMA quick_check(1)").fetchone()[0], "ok")
+        if verdict != "ok":
+            raise SpoolError(f"the spool {self.path} is damaged: {verdict}")
+
+    def _read(self, look: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        if not self.path.exists():
+            return otherwise
+        with self._open("ro") as db:
+            return look(db) if _is_made(db) else otherwise
+
+    def _change(self, change: Callable[[sqlite3.Connection], bool]) -> bool:
+        if not self.path.exists():
+            return False
+        with self._open("rw") as db:
+            if not _is_made(db):
+                return False
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                changed = change(db)
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+        return changed
+
+    @contextlib.contextmanager
+    def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
+        try:
+            db = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+            )
+            with contextlib.closing(db):
+                _check_version(db, self.path)
+                yield db
+        except sqlite3.Error as error:
+            raise SpoolError(f"the spool {self.path} cannot be used: {error}") from error
+
+
+def _is_made(db: sqlite3.Connection) -> bool:
+    """Tell whether there are tables: a session that has just begun has none yet."""
+    return bool(_version(db))
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    version = _version(db)
+    if version > len(MIGRATIONS):
+        raise SpoolTooNew(
+            f"the spool {path} has schema version {version}, this cobot-session knows up to"
+            f" {len(MIGRATIONS)}. Upgrade cobot-session"
+        )
+    if 0 < version < len(MIGRATIONS):
+        raise SpoolError(
+            f"the spool {path} is from an older cobot-session (schema version {version}, this one"
+            f" has {len(MIGRATIONS)}). A session brings it up to date when it starts"
+        )
+
+
+def _published(db: sqlite3.Connection) -> Published | None:
+    row = db.execute("SELECT body, at FROM published").fetchone()
+    if row is None:
+        return None
+    return Published(row[1], {name: _status(told) for name, told in loads(row[0]).items()})
+
+
+def _status(told: dict[str, Any]) -> Status:
+    """Return a status as it was told, maybe by another version."""
+    known = {name: value for name, value in told.items() if name in _STATUS_FIELDS}
+    return Status(**known | {"since": datetime.fromisoformat(told["since"])})
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, Counts]:
+    waiting = db.execute(
+        "SELECT channel, count(*) FROM (SELECT channel FROM inbox WHERE state IN (0, 1)"
+        " UNION ALL SELECT channel FROM outbox WHERE state = 0) GROUP BY channel"
+    )
+    pending: dict[str, int] = dict(waiting.fetchall())
+    given_up = dead.counts(db)
+    names = pending.keys() | given_up.keys()
+    return {name: Counts(pending.get(name, 0), given_up.get(name, 0)) for name in names}
