@@ -26,7 +26,8 @@ def test_pieces_become_one_message(world: BotApiServer, ada: User) -> None:
     """Id, key and caption are the first piece's; every picture is there."""
     first = ada.says("look", files=PHOTOS)
     albums = Albums({}, wait=1.0)
-    assert all(albums.take(update, now=0.0) for update in world.bot.updates.pending)
+    assert all(albums.take(update) for update in world.bot.updates.pending)
+    albums.wake(0.0)
     assert albums.complete(0.9, ME) == []
     (message,) = albums.complete(1.0, ME)
     assert (message.id, message.content) == (str(first.id), "look")
@@ -40,7 +41,8 @@ def test_a_further_piece_prolongs_the_wait(world: BotApiServer, ada: User) -> No
     ada.says(files=PHOTOS)
     albums = Albums({}, wait=1.0)
     for number, update in enumerate(world.bot.updates.pending):
-        albums.take(update, now=number * 0.8)
+        albums.take(update)
+        albums.wake(number * 0.8)
     assert albums.due_in(1.8) == pytest.approx(0.8)
 
 
@@ -49,7 +51,7 @@ def test_a_full_album_does_not_wait(world: BotApiServer, ada: User) -> None:
     ada.says(files=[Attachment("photo", b"x")] * 10)
     albums = Albums({}, wait=60.0)
     for update in world.bot.updates.pending:
-        albums.take(update, now=0.0)
+        albums.take(update)
     assert len(albums.complete(0.0, ME)[0].media) == 10
 
 
@@ -59,7 +61,8 @@ def test_what_follows_in_the_chat_waits_and_others_do_not(world: BotApiServer, a
     ada.says("nice?")
     world.user("Bob").says("hi")
     albums = Albums({}, wait=1.0)
-    taken = [albums.take(update, now=0.0) for update in world.bot.updates.pending]
+    taken = [albums.take(update) for update in world.bot.updates.pending]
+    albums.wake(0.0)
     assert taken == [True, True, True, True, False]
     assert [m.content for m in albums.complete(1.0, ME)] == ["look", "nice?"]
 
@@ -69,14 +72,15 @@ def test_pieces_outlive_a_restart_and_do_not_come_twice(world: BotApiServer, ada
     ada.says("look", files=PHOTOS)
     updates = world.bot.updates.pending
     state: dict[str, Any] = {}
-    Albums(state, wait=1.0).take(updates[0], now=0.0)
+    Albums(state, wait=1.0).take(updates[0])
     restarted = Albums(state, wait=1.0)
     for update in updates:
-        restarted.take(update, now=100.0)
+        restarted.take(update)
+    restarted.wake(100.0)
     (message,) = restarted.complete(101.0, ME)
     assert len(message.media) == 3
     again = Albums(state, wait=1.0)
-    assert all(again.take(update, now=200.0) for update in updates)
+    assert all(again.take(update) for update in updates)
     assert again.due_in(200.0) is None
 
 
@@ -85,5 +89,6 @@ def test_a_growing_album_ends_at_last(world: BotApiServer, ada: User) -> None:
     ada.says(files=PHOTOS)
     albums = Albums({}, wait=1.0)
     for second in range(11):
-        albums.take(world.bot.updates.pending[second % 3], now=float(second) * 0.95)
+        albums.take(world.bot.updates.pending[second % 3])
+        albums.wake(second * 0.95)
     assert albums.due_in(10.0) == 0.0

@@ -40,13 +40,18 @@ class Albums:
         self._first: dict[str, float] = {}
         self._last: dict[str, float] = {}
 
-    def take(self, update: Update, now: float) -> bool:
-        """Keep an update if it is a piece of an album or waits behind one; tell whether it does.
+    def wake(self, now: float) -> None:
+        """Begin to wait for what follows the pieces taken since the last call.
 
-        Args:
-            update: any well-formed update.
-            now: monotonic seconds.
+        By webhook a piece is delivered only when the one before it has been confirmed, and that
+        happens when the session asks again: waiting begins then, and not when the piece came.
         """
+        for chat in self._held():
+            self._first.setdefault(chat, now)
+            self._last.setdefault(chat, now)
+
+    def take(self, update: Update) -> bool:
+        """Keep a well-formed update if it is a piece of an album or waits behind one."""
         held = self._held()
         chat = chat_of(update)
         if _album(update) is None and chat not in held:
@@ -57,8 +62,7 @@ class Albums:
         held[chat] = [*others, dict(update)]
         self._state[_HELD] = held
         if _album(update) is not None:
-            self._first.setdefault(chat, now)
-            self._last[chat] = now
+            self._last.pop(chat, None)
         return True
 
     def due_in(self, now: float) -> float | None:
@@ -91,8 +95,7 @@ class Albums:
         sizes = Counter(_album(update) for update in updates if _album(update) is not None)
         if all(size >= FULL for size in sizes.values()):
             return now
-        last = self._last.setdefault(chat, now)
-        first = self._first.setdefault(chat, now)
+        last, first = self._last.get(chat, now), self._first.get(chat, now)
         return min(last + self._wait, first + _LONGEST * self._wait)
 
 

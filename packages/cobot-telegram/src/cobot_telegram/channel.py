@@ -103,6 +103,7 @@ class Telegram(Plugin):
         """Return what is new; the next call confirms it to Telegram."""
         source, albums = self._opened()
         self._answer_presses()
+        albums.wake(time.monotonic())
         if batch := albums.complete(time.monotonic(), self._me):
             return batch
         due = albums.due_in(time.monotonic())
@@ -126,7 +127,7 @@ class Telegram(Plugin):
                     "skipped the malformed update %s: %s", update.get("update_id"), error
                 )
                 continue
-            if message is None or albums.take(update, time.monotonic()):
+            if message is None or albums.take(update):
                 continue
             if message.kind == "callback":
                 self._presses.append(message.id)

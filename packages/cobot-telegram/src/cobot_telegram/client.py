@@ -178,7 +178,10 @@ class Client:
     ) -> None:
         try:
             await self._bot.edit_message_caption(
-                chat, _number(message_id), text, caption_entities=self._sender.entities(entities)
+                chat_id=chat,
+                message_id=_number(message_id),
+                caption=text,
+                caption_entities=self._sender.entities(entities),
             )
         except Refused as refusal:
             if not _says(refusal, "message is not modified"):

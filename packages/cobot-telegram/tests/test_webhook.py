@@ -1,0 +1,116 @@
+"""Updates are pushed to the channel and answered when they are stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cobot_telegram.testing import Attachment, BotApiServer, Duplicate, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cobot_session.session import Session
+
+SECRET = "a-secret-of-twenty-characters"
+
+
+@pytest.fixture
+def url(settings: dict[str, Any]) -> str:
+    """Configure webhook mode on a free port and return the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/hook"
+    settings["plugins"]["telegram"]["webhook"] = {"url": url, "secret": SECRET, "port": port}
+    return url
+
+
+def post(url: str, body: bytes, secret: str | None) -> int:
+    headers = {"Content-Type": "application/json"}
+    if secret is not None:
+        headers["X-Telegram-Bot-Api-Secret-Token"] = secret
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_deliveries_are_confirmed_after_the_commit(
+    url: str, server: BotApiServer, session: Session, ada: User
+) -> None:
+    """Messages come by webhook in order, and Telegram is told when they are stored."""
+    for number in range(5):
+        ada.says(str(number))
+    found: list[str] = []
+    while len(found) < 5:
+        found += [message.content for message in session.poll_all_channels(wait=10)]
+    assert found == ["0", "1", "2", "3", "4"]
+    server.bot.wait_until_confirmed()
+    assert server.calls("getUpdates") == []
+
+
+def test_it_is_set_at_start_and_removed_at_stop(
+    url: str, server: BotApiServer, open_session: Callable[[], Session], ada: User
+) -> None:
+    """Nobody is left delivering to a bot that is off, and nothing waiting is thrown away."""
+    with open_session() as session:
+        server.wait_for(lambda: server.bot.webhook is not None)
+        ada.says("hi")
+        assert session.poll_all_channels(wait=10)
+    assert server.bot.webhook is None
+    assert not any(call.params.get("drop_pending_updates") for call in server.requests)
+
+
+def test_a_delivery_without_the_secret_is_refused(
+    url: str, server: BotApiServer, session: Session, ada: User
+) -> None:
+    """Whoever does not know the secret gets 403 and reaches nobody."""
+    server.wait_for(lambda: server.bot.webhook is not None)
+    body = json.dumps({"update_id": 1, "message": {"text": "let me in"}}).encode()
+    assert post(url, body, None) == 403
+    assert post(url, body, "wrong-secret-wrong-secret") == 403
+    assert post(url, b"no json", SECRET) == 400
+    assert post(url, b"[]", SECRET) == 400
+    assert post(url, b"x" * 1_100_000, SECRET) == 413
+    ada.says("hi")
+    assert [m.content for m in session.poll_all_channels(wait=10)] == ["hi"]
+
+
+def test_a_malformed_delivery_is_taken_off_telegrams_hands(
+    url: str, server: BotApiServer, session: Session
+) -> None:
+    """What cannot be read is answered 200, or Telegram would deliver it for ever."""
+    server.wait_for(lambda: server.bot.webhook is not None)
+    assert post(url, b'{"update_id": 5, "message": {"chat": 7}}', SECRET) == 200
+
+
+def test_duplicates_are_stored_once(
+    url: str, server: BotApiServer, session: Session, ada: User
+) -> None:
+    """Telegram delivers again what it is not sure of."""
+    server.faults.add(Duplicate(), on="webhook", times=None)
+    ada.says("one")
+    ada.says("two")
+    found: list[str] = []
+    while len(found) < 2:
+        found += [message.content for message in session.poll_all_channels(wait=10)]
+    server.bot.wait_until_confirmed()
+    assert found == ["one", "two"]
+    assert session.poll_all_channels() == []
+
+
+def test_an_album_is_gathered_although_each_piece_waits_for_its_answer(
+    url: str, server: BotApiServer, session: Session, ada: User
+) -> None:
+    """A chat's deliveries come one after the other, each only after the last was confirmed."""
+    ada.says("look", files=[Attachment("photo", b"1"), Attachment("photo", b"2")])
+    (album,) = session.poll_all_channels(wait=10)
+    assert len(album.media) == 2
