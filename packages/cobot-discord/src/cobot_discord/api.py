@@ -82,7 +82,7 @@ class Api:
         found = await self._rest.request(route, params=params)
         if not isinstance(found, list):
             raise TemporaryError("the history is not a list of messages")
-        return [data for data in found if isinstance(data, dict) and "id" in data]
+        return [data for data in found if isinstance(data, dict) and str(data.get("id")).isdigit()]
 
     async def channel(self, channel_id: str) -> Payload:
         """Return a channel object."""

@@ -14,7 +14,7 @@ from cobot_discord.config import DiscordSettings
 from cobot_discord.gaps import Gaps
 from cobot_discord.inflow import Item
 from cobot_discord.parse import Parser
-from cobot_discord.places import Places
+from cobot_discord.places import MALFORMED, Places
 from cobot_session.errors import TemporaryError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.status import Health
@@ -173,7 +173,7 @@ class Discord(Plugin):
             mark = int(data["id"]) if name == "MESSAGE_CREATE" else 0
             if message is not None or mark:
                 self._gaps.inflow.offer(Item(self._parser.place(data), mark, message))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except MALFORMED as error:
             self.context.log.warning(
                 "left out a %s that cannot be read: %s", name, type(error).__name__
             )

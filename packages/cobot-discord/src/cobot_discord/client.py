@@ -23,6 +23,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from cobot_discord.config import PRIVILEGED
 from cobot_discord.heartbeat import LATE, Heartbeat
+from cobot_discord.places import MALFORMED
 from cobot_discord.rest import Rest
 from cobot_session.errors import AuthError, ChannelError
 
@@ -77,7 +78,7 @@ class Socket(DiscordWebSocket):
             if self.heart is None and self._greets(text):
                 return
             await super().received_message(text)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except MALFORMED as error:
             log.warning("left out a gateway frame that cannot be read: %s", type(error).__name__)
 
     async def end(self, code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
@@ -73,7 +74,7 @@ Snowflake = Annotated[
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class GuildSettings(_Settings):
@@ -123,7 +124,7 @@ class DiscordSettings(_Settings):
     @field_validator("bot_token")
     @classmethod
     def _is_a_token(cls, value: SecretStr) -> SecretStr:
-        token = value.get_secret_value().strip().removeprefix("Bot ").strip()
+        token = re.sub(r"^Bot(\s+|$)", "", value.get_secret_value().strip())
         if not token or not token.isascii() or any(c.isspace() or ord(c) < 33 for c in token):
             raise ValueError("should be the token alone: no spaces, nothing outside ASCII")
         return SecretStr(token)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cobot_discord.inflow import MOST_WAITING, Inflow
 from cobot_discord.parse import moment_of, snowflake_at
-from cobot_discord.places import Place
+from cobot_discord.places import MALFORMED, Place
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -160,7 +160,7 @@ class Gaps:
                 await self._fill(channel_id, history)
             except AuthError:
                 raise
-            except PermanentError as error:
+            except (PermanentError, *MALFORMED) as error:
                 self._log.warning("no history of chat %s: %s", channel_id, error)
                 self._done(channel_id, session)
             except ChannelError as error:
@@ -232,10 +232,10 @@ class Gaps:
         members: dict[str, Payload | None] = {}
         for data in missed:
             data["guild_id"] = guild
-            author = data["author"]
-            if data.get("webhook_id") or author.get("bot") or "member" in data:
+            author = data.get("author")
+            if not isinstance(author, dict) or author.get("bot") or data.get("webhook_id"):
                 continue
-            user_id = str(author["id"])
+            user_id = str(author.get("id"))
             if user_id not in members:
                 members[user_id] = await history.member(guild, user_id)
             if member := members[user_id]:

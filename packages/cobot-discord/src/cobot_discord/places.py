@@ -6,10 +6,17 @@ reads depends on a library's cache having understood every other event.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
 Payload = dict[str, Any]
+
+MALFORMED = (
+    *(LookupError, TypeError, ValueError, AttributeError),
+    *(ArithmeticError, RecursionError),
+)
+"""What reading a payload may raise that is not what Discord documents."""
 
 DIRECT = frozenset({1, 3})
 THREADS = frozenset({10, 11, 12})
@@ -132,7 +139,8 @@ class Places:
 
     def _add_all(self, channels: Any, guild_id: str) -> None:
         for channel in channels or ():
-            self.add(channel, guild_id)
+            with contextlib.suppress(*MALFORMED):  # one broken channel hides no other
+                self.add(channel, guild_id)
 
     def _forget_guild(self, data: Payload) -> None:
         if data.get("unavailable"):

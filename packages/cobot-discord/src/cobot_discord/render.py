@@ -143,8 +143,8 @@ def _boxed(lines: list[str]) -> list[str]:
     if len(rows) < 2 or any("```" in line for line in lines):
         return lines
     rows = [rows[0], *rows[2:]]
-    columns = len(rows[0])
-    rows = [(row + [""] * columns)[:columns] for row in rows]
+    columns = max(map(len, rows))
+    rows = [row + [""] * (columns - len(row)) for row in rows]
     widths = [max(_width(row[n]) for row in rows) for n in range(columns)]
     shown = [_row(row, widths) for row in rows]
     rule = "-+-".join("-" * width for width in widths)

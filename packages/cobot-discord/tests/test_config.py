@@ -1,0 +1,105 @@
+"""The settings say what is wrong with them, and never show the token."""
+
+import pytest
+from pydantic import ValidationError
+
+from cobot_discord import DiscordSettings
+from cobot_discord.config import INTENTS
+
+TOKEN = "MTAx.secret-part.of-it"
+
+
+def made(**settings):
+    return DiscordSettings.model_validate({"bot_token": TOKEN, **settings})
+
+
+def test_ids_are_text_without_loss():
+    """A snowflake written as a number in YAML keeps every digit."""
+    big = 2**63 - 1
+    config = made(guilds=[{"id": big, "channels": [str(big - 1)], "roles": [big - 2]}])
+    (guild,) = config.guilds
+    assert (guild.id, guild.channels, guild.roles) == (str(big), [str(big - 1)], [str(big - 2)])
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "12a", "", "-3", None, [1]])
+def test_what_is_no_id_is_refused(wrong):
+    """An id is digits; the error names its place."""
+    with pytest.raises(ValidationError) as caught:
+        made(guilds=[{"id": wrong}])
+    assert caught.value.errors()[0]["loc"] == ("guilds", 0, "id")
+
+
+@pytest.mark.parametrize("token", ["", "  ", "a b", "Bot ", "tök", "a\nb", "a\x00b"])
+def test_a_token_that_cannot_be_one_is_refused_unseen(token):
+    """A bad token is refused before it breaks a header, and is not repeated in the error."""
+    with pytest.raises(ValidationError, match="should be the token alone") as caught:
+        made(bot_token=token)
+    assert caught.value.error_count() == 1
+    assert not token.strip() or token not in str(caught.value).replace("Bot ", "")
+
+
+@pytest.mark.parametrize("token", [TOKEN, f"Bot {TOKEN}", f" {TOKEN}\n"])
+def test_a_token_is_taken_as_people_paste_it(token):
+    """The prefix `Bot` and white space around it are no part of it, and it is never shown."""
+    config = made(bot_token=token)
+    assert config.bot_token.get_secret_value() == TOKEN
+    assert TOKEN not in repr(config) + str(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("api_url", "ftp://x"),
+        ("api_url", "discord.com"),
+        ("gateway_url", "https://x"),
+        ("api_url", "https://user:password@x"),
+        ("respond", "sometimes"),
+        ("intents", ["message_contents"]),
+        ("backfill_messages", -1),
+        ("backfill_hours", 0),
+        ("backfill_hours", float("inf")),
+        ("activity", ""),
+        ("tokn", "x"),
+    ],
+)
+def test_wrong_settings_are_refused(key, value):
+    """Each wrong value is an error at its key."""
+    with pytest.raises(ValidationError) as caught:
+        made(**{key: value})
+    assert caught.value.errors()[0]["loc"][0] == key
+
+
+def test_the_intents_follow_what_is_wanted():
+    """`mentioned` asks for nothing privileged; a list of one's own is taken as it is."""
+    assert "message_content" in made().asked()
+    assert "message_content" not in made(respond="mentioned").asked()
+    assert made(intents=["dm_messages"]).asked() == {"guilds", "dm_messages"}
+
+
+def test_every_intent_is_one_that_discord_py_knows():
+    """No name of ours is misspelt."""
+    from discord import Intents
+
+    assert all(hasattr(Intents, name) for name in INTENTS)
+    Intents(**dict.fromkeys(INTENTS, True))
+
+
+def test_guilds_are_access_rules():
+    """A guild opens for its roles, else in its channels, else as a whole."""
+    config = made(
+        guilds=[
+            {"id": 1},
+            {"id": 2, "channels": [20, 21]},
+            {"id": 3, "roles": [30], "channels": [31]},
+        ]
+    )
+    assert config.access() == {"roles": ["3/30"], "chats": ["20", "21"], "spaces": ["1"]}
+
+
+def test_channels_narrow_their_guild_only():
+    """Where channels are named, others of that guild are not listened to."""
+    config = made(guilds=[{"id": 1}, {"id": 2, "channels": [20]}])
+    assert config.listens_in("1", ("5",))
+    assert config.listens_in("2", ("7", "20"))
+    assert not config.listens_in("2", ("21",))
+    assert config.listens_in("9", ("1",))

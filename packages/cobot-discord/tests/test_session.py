@@ -1,0 +1,282 @@
+"""The channel in a session: installed, found, and talking over real sockets."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cobot_discord.testing import (
+    CutAfter,
+    CutBefore,
+    Duplicate,
+    RateLimit,
+    ServerError,
+)
+from cobot_session import Session
+from cobot_session.messages import OutgoingMessage
+
+AGENT = Path(__file__).with_name("agent.py")
+
+
+@pytest.fixture
+def config(server, tmp_path):
+    """Make a `cobot.yml` for the local server."""
+
+    def make(session=None, **discord):
+        return {
+            "plugins": {
+                "workspace": {"path": str(tmp_path)},
+                "session": {"default_channel": "discord", **(session or {})},
+                "discord": {
+                    "bot_token": server.token,
+                    "api_url": server.api_url,
+                    "gateway_url": server.gateway_url,
+                    "identify_seconds": 0,
+                    "access": {"open": True},
+                    **discord,
+                },
+                "console": {"enabled": False},
+            }
+        }
+
+    return make
+
+
+@contextmanager
+def answering(config, handler):
+    """Run a session with a handler in a thread of its own."""
+    with Session(config) as session:
+        runner = threading.Thread(target=session.run, args=(handler,), daemon=True)
+        runner.start()
+        yield session
+    runner.join(10)
+    assert not runner.is_alive()
+
+
+def test_a_conversation_in_a_channel_a_thread_and_a_dm(server, general, config):
+    """People are answered where they speak, with the message quoted."""
+    ann, thread = server.user("ann"), general.thread("details")
+    with answering(config(), lambda message: f"re: {message.content}") as session:
+        server.gateway.wait_until(lambda gateway: gateway.online)
+        for place in (general, thread, ann.dm):
+            said = ann.says(f"hello from {place.name}", place)
+            answer = place.wait_for(f"re: hello from {place.name}")
+            assert answer.reply_to in {said, None}
+        receipt = session.send(OutgoingMessage("discord", general.id, "of my own accord"))
+        assert receipt.status == "sent"
+        assert session.status()["discord"].state == "online"
+
+
+def test_a_long_answer_with_code(server, general, config):
+    """6,000 characters arrive whole, in order, under one receipt."""
+    code = "\n".join(f"line_{n} = {n}" for n in range(400))
+    with Session(config()) as session:
+        receipt = session.send(OutgoingMessage("discord", general.id, f"```py\n{code}\n```"))
+    sent = general.by_bot()
+    assert receipt.message_ids == tuple(one.id for one in sent)
+    assert len(sent) >= 3
+    shown = "\n".join(one.content for one in sent)
+    assert [f"line_{n} = {n}" in shown for n in range(400)].count(False) == 0
+
+
+def test_what_was_missed_is_answered_after_a_restart(server, general, config):
+    """A session that was down answers what was said meanwhile, once, oldest first."""
+    ann = server.user("ann")
+    with answering(config(), lambda message: f"re: {message.content}"):
+        server.gateway.wait_until(lambda gateway: gateway.online)
+        ann.says("zero", general)
+        general.wait_for("re: zero")
+    for word in ("one", "two", "three"):
+        ann.says(word, general)
+    with answering(config(), lambda message: f"re: {message.content}"):
+        general.wait_for(count=4)
+        ann.says("four", general)
+        general.wait_for("re: four")
+    assert [one.content for one in general.by_bot()] == [
+        f"re: {word}" for word in ("zero", "one", "two", "three", "four")
+    ]
+
+
+def test_strangers_are_kept_out(server, general, config):
+    """Only who the guild's rules name is heard, live and from history."""
+    ann, eve, crew = server.user("ann"), server.user("eve"), general.guild.role("crew")
+    general.guild.give(ann, crew)
+    rules = {
+        "access": {},
+        "guilds": [{"id": general.guild.id, "roles": [crew.id]}],
+    }
+    with answering(config(**rules), lambda message: f"re: {message.content}"):
+        server.gateway.wait_until(lambda gateway: gateway.online)
+        eve.says("let me in", general)
+        eve.says("or here")
+        ann.says("hello", general)
+        general.wait_for("re: hello")
+    eve.says("while you were away", general)
+    ann.says("back again", general)
+    with answering(config(**rules), lambda message: f"re: {message.content}"):
+        general.wait_for("re: back again")
+    assert [one.content for one in general.by_bot()] == ["re: hello", "re: back again"]
+    assert eve.dm.by_bot() == []
+
+
+def test_presence_typing_edit_react_delete(server, general, config):
+    """The verbs of a session reach Discord."""
+    said = server.user("ann").says("hello", general)
+    with Session(config()) as session:
+        (sent,) = session.send(OutgoingMessage("discord", general.id, "one")).message_ids
+        assert session.edit("discord", general.id, sent, "two")
+        assert general.by_bot()[0].content == "two"
+        assert session.react("discord", general.id, said.id, "👍")
+        assert said.reactions == {"👍": [server.bot.id]}
+        assert session.delete("discord", general.id, sent)
+        assert general.by_bot() == []
+        assert session.presence("away")
+        server.gateway.wait_until(lambda gateway: gateway.world.presence["status"] == "idle")
+        assert session.typing("discord", general.id)
+        server.world.changes.wait(lambda: general.typing or None, 5, lambda: "no typing")
+
+
+def test_the_token_is_in_no_output(server, general, config, agent, tmp_path):
+    """Whatever goes wrong, at whatever log level, the token is not shown or stored."""
+    settings = config()
+    bot = agent(settings, log="DEBUG")
+    ann = server.user("ann")
+    server.gateway.wait_until(lambda gateway: gateway.online, timeout=20)
+    faults = (RateLimit(0.1), ServerError(500), CutAfter(), CutBefore())
+    for number, fault in enumerate(faults):
+        server.faults.add(fault, on="create_message")
+        ann.says(str(number), general)
+        general.wait_for(f"re: {number}", timeout=20)
+    server.gateway.cut()
+    server.gateway.wait_until(lambda gateway: gateway.resumed == 1)
+    server.revoke_token()
+    server.gateway.invalidate()
+    server.gateway.wait_until(lambda gateway: not gateway.online)
+    ann.says("nobody hears this", general)
+    shown = bot.stop()
+    assert b"DEBUG" in shown
+    assert server.token.encode() not in shown
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if server.token.encode() in path.read_bytes()] == []
+
+
+class Agent:
+    """An agent in a process of its own, whose output ends in a file."""
+
+    def __init__(self, config, output, *options, log="WARNING"):
+        self.command = [sys.executable, *options, str(AGENT), json.dumps(config), log]
+        self.output = output
+        self.start()
+
+    def start(self):
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(self.command, stdout=output, stderr=output)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Stop it as a person does, and return what it said."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        return self.output.read_bytes()
+
+
+@pytest.fixture
+def agent(tmp_path_factory):
+    """Start agents that do not outlive the test."""
+    started = []
+
+    def start(config, *options, log="WARNING"):
+        output = tmp_path_factory.mktemp("agent") / "output"
+        started.append(Agent(config, output, *options, log=log))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+def fault_run(server, bot, *, messages, channels, threads, kills, seed):
+    """Let people talk while everything goes wrong, then tell what became of it."""
+    dice = Random(seed)  # noqa: S311 - a run that can be repeated
+    guild = server.guild("Home")
+    places = [guild.channel(f"c{n}") for n in range(channels)]
+    places += [places[n].thread(f"t{n}") for n in range(threads)]
+    people = [server.user(name) for name in ("ann", "bob", "eve")]
+    faults = server.faults
+    for fault in (ServerError(502), ServerError(503), CutBefore(), CutAfter(), RateLimit(0.05)):
+        faults.add(fault, on="create_message", rate=0.01, times=None)
+    faults.add(ServerError(500, processed=True), on="create_message", rate=0.01, times=None)
+    faults.add(ServerError(503), on="get_channel_messages", rate=0.05, times=None)
+    faults.add(CutAfter(), on="MESSAGE_CREATE", rate=0.003, times=None)
+    faults.add(Duplicate(), on="MESSAGE_CREATE", rate=0.01, times=None)
+    troubles = [
+        server.gateway.reconnect,
+        server.gateway.cut,
+        server.gateway.invalidate,
+        lambda: server.gateway.invalidate(resumable=True),
+        lambda: server.gateway.close(4000),
+    ]
+    # before its first session begins a bot is owed nothing
+    server.gateway.wait_until(lambda gateway: gateway.online, timeout=30)
+    people[0].says("begin", places[0])
+    places[0].wait_for("re: begin", timeout=30)
+    said = defaultdict(list)
+    kill_at = set(dice.sample(range(messages), kills))
+    for number in range(messages):
+        place = dice.choice(places)
+        dice.choice(people).says(f"m{number}", place)
+        said[place.id].append(f"re: m{number}")
+        if dice.random() < 0.01:
+            dice.choice(troubles)()
+        if number in kill_at:
+            bot.kill()
+            bot.start()
+            if dice.random() < 0.5:
+                server.gateway.wait_until(lambda gateway: gateway.online, timeout=30)
+        elif number % 50 == 49 and dice.random() < 0.5:
+            place.wait_for(f"re: m{number}", timeout=120)
+    faults.clear()
+    for place in places:
+        place.wait_for(
+            lambda m: m.content != "re: begin", count=len(said[place.id]), timeout=240
+        ) if said[place.id] else None
+    return places, said, bot.stop().decode(errors="replace")
+
+
+def check(places, said, shown):
+    """Each message was answered exactly once, in order within its chat."""
+    for place in places:
+        answers = [one.content for one in place.by_bot() if one.content != "re: begin"]
+        assert answers == said[place.id], f"{place.name}\n{shown[-3000:]}"
+
+
+def test_troubles_and_kills_lose_and_double_nothing(server, config, agent):
+    """Cuts, lost sessions, refusals and SIGKILLs: each message is answered once, in order."""
+    outcome = fault_run(
+        server, agent(config()), messages=400, channels=4, threads=2, kills=3, seed=1
+    )
+    check(*outcome)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [1])
+def test_ten_thousand_messages(server, config, agent, seed):
+    """The same at full size: 20 channels and 5 threads."""
+    outcome = fault_run(
+        server, agent(config()), messages=10_000, channels=20, threads=5, kills=40, seed=seed
+    )
+    check(*outcome)
+    logging.getLogger(__name__).info("gateway: %s", server.gateway._story())
