@@ -39,6 +39,11 @@ SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 OLDEST = "3.11"
 CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
 """Settings of the person at the keyboard that no test may see."""
+UNATTENDED = """
+import subprocess, sys
+sys.exit(subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, timeout=300).returncode)
+"""
+"""Runs a command that must end by itself, with nobody to answer it."""
 
 
 def _show_pyenv() -> None:
@@ -215,4 +220,6 @@ def demo(session: nox.Session) -> None:
         session.error(f"not in this tree: {', '.join(missing)}")
     install(session, map(Requirement, names))
     with _away(session):
-        session.run("cobot-session", "demo", *session.posargs, env=CLEARED)
+        session.run(
+            "python", "-c", UNATTENDED, "cobot-session", "demo", *session.posargs, env=CLEARED
+        )
