@@ -1,0 +1,28 @@
+"""The command `cobot-session`. Nothing else of this package imports typer or rich."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cobot_session.errors import CobotError
+
+
+def main() -> int:
+    """Run one command of the command line; returns its exit code.
+
+    0: fine. 1: something failed. 2: a mistake in the command or in `cobot.yml`. 130: Ctrl-C.
+    """
+    from cobot_session.cli.app import app
+    from cobot_session.cli.outcome import told
+
+    try:
+        app(prog_name="cobot-session", standalone_mode=True)
+    except CobotError as error:
+        return told(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # who read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

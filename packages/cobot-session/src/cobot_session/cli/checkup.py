@@ -1,0 +1,223 @@
+"""What `doctor` looks at."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from cobot_session.cli.place import Place
+from cobot_session.config import load_config
+from cobot_session.engine import SPOOL_FILE
+from cobot_session.errors import ConfigError, PluginError, SpoolError
+from cobot_session.gate import Rules, rules
+from cobot_session.redact import Redactor
+from cobot_session.registry import Registry
+from cobot_session.secrets_found import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cobot_session.config import Config
+    from cobot_session.errors import Problem
+    from cobot_session.registry import PluginRecord
+
+_NEEDED_SQLITE = (3, 24, 0)
+"""The first with `INSERT … ON CONFLICT`."""
+_LITTLE_SPACE = 100 * 1024 * 1024
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        state: `ok`; `warning`: it works, maybe not as meant; `error`: it does not.
+        about: what was looked at.
+        finding: what was seen.
+        remedy: what to do about it.
+    """
+
+    state: Literal["ok", "warning", "error"]
+    about: str
+    finding: str
+    remedy: str = ""
+
+
+def findings(path: Path | None) -> list[Finding]:
+    """Look at everything; no finding holds a secret.
+
+    Args:
+        path: of a cobot.yml; `None`: the usual places.
+    """
+    found = [*_system()]
+    problems: tuple[Problem, ...] = ()
+    try:
+        config = load_config(path, defer=True)
+    except ConfigError as error:
+        config, problems = None, error.problems
+    registry = Registry(config or load_config({}))
+    problems = problems or _load(registry)
+    found += _configuration(config, problems)
+    if config is not None:
+        found += _workspace(config)
+    found += _plugins(registry)
+    redact = _redactor(config, registry).redact
+    return [replace(one, finding=redact(one.finding), remedy=redact(one.remedy)) for one in found]
+
+
+def _load(registry: Registry) -> tuple[Problem, ...]:
+    """Load plugins one by one; what fails is in the records."""
+    logging.disable()
+    try:
+        registry.load()
+    except ConfigError as error:
+        return error.problems
+    except PluginError:  # strict: the records say the same
+        pass
+    finally:
+        logging.disable(logging.NOTSET)
+    return ()
+
+
+def _redactor(config: Config | None, registry: Registry) -> Redactor:
+    written = [block.options for block in config.blocks.values()] if config else []
+    settings = [*written, *(record.config for record in registry.records.values())]
+    return Redactor(secret for one in settings for secret in secrets_in(one))
+
+
+def _system() -> Iterator[Finding]:
+    yield Finding("ok", "Python", f"{platform.python_version()} on {platform.system()}")
+    if sqlite3.sqlite_version_info >= _NEEDED_SQLITE:
+        yield Finding("ok", "SQLite", sqlite3.sqlite_version)
+        return
+    needed = ".".join(map(str, _NEEDED_SQLITE[:2]))
+    yield Finding(
+        "error",
+        "SQLite",
+        f"{sqlite3.sqlite_version} is too old",
+        f"Use a Python that was built with SQLite {needed} or newer.",
+    )
+
+
+def _configuration(config: Config | None, problems: tuple[Problem, ...]) -> Iterator[Finding]:
+    for problem in problems:
+        place = f"{problem.file}:{problem.line}:{problem.column}: " if problem.file else ""
+        finding = f"{place}{problem.field}: {problem.rule}"
+        yield Finding("error", "cobot.yml", finding, problem.fix and f"Fix: {problem.fix}")
+    if config is None or problems:
+        return
+    if config.file is None:
+        yield Finding("ok", "cobot.yml", "there is none; every setting has its default")
+    else:
+        yield Finding("ok", "cobot.yml", str(config.file))
+
+
+def _workspace(config: Config) -> Iterator[Finding]:
+    folder = config.workspace.folder
+    if not folder.exists():
+        yield _new_workspace(folder)
+        return
+    yield _folder(folder)
+    yield from _spool(config)
+    free = shutil.disk_usage(folder).free
+    megabytes = f"{free // 1024**2} MB free on its disk"
+    if free < _LITTLE_SPACE:
+        remedy = "Make room: with a full disk nothing can be accepted."
+        yield Finding("warning", "workspace", megabytes, remedy)
+    else:
+        yield Finding("ok", "workspace", megabytes)
+
+
+def _new_workspace(folder: Path) -> Finding:
+    there = next(parent for parent in folder.parents if parent.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Finding("ok", "workspace", f"{folder} will be made at the first start")
+    return Finding(
+        "error",
+        "workspace",
+        f"{folder} is not there, and {there} cannot be written to",
+        "Make it for this user, or name another folder: `workspace: {path: …}`.",
+    )
+
+
+def _folder(folder: Path) -> Finding:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        finding = f"{folder} cannot be written to: {error.strerror}"
+        return Finding("error", "workspace", finding, "Let this user own it, or make room on it.")
+    mode = folder.stat().st_mode
+    if mode & _OTHERS and os.name == "posix":
+        finding = f"{folder} is open to others (mode {mode & 0o777:o})"
+        return Finding("warning", "workspace", finding, f"`chmod 700 {folder}`.")
+    return Finding("ok", "workspace", str(folder))
+
+
+def _spool(config: Config) -> Iterator[Finding]:
+    path = config.workspace.folder / SPOOL_FILE
+    yield from _set_aside(path)
+    if not path.exists():
+        yield Finding("ok", "spool", "there is none yet")
+        return
+    if path.stat().st_mode & _OTHERS and os.name == "posix":
+        yield Finding("warning", "spool", f"{path} is open to others", f"`chmod 600 {path}`.")
+    try:
+        place = Place.of(config)
+        place.beside.check()
+    except SpoolError as error:
+        remedy = "The next start sets a damaged one aside and begins anew."
+        yield Finding("error", "spool", str(error), remedy)
+        return
+    pending = sum(counts.pending for counts in place.counts.values())
+    yield Finding("ok", "spool", f"{path} is whole; {pending} messages wait in it")
+    silent = place.pid is not None and not (place.is_fresh or place.starting)
+    yield Finding("warning" if silent else "ok", "session", place.words().removesuffix("."))
+    if dead := sum(counts.dead for counts in place.counts.values()):
+        yield Finding("warning", "spool", f"{dead} dead letters", "See `cobot-session dead list`.")
+
+
+def _set_aside(path: Path) -> Iterator[Finding]:
+    for aside in sorted(path.parent.glob(f"{path.name}.corrupt-*")):
+        if not aside.name.endswith(("-wal", "-shm")):
+            finding = f"{aside} is damaged and was set aside, with what waited in it"
+            remedy = f"Recover it with `sqlite3 {aside} .recover`, then delete it."
+            yield Finding("warning", "spool", finding, remedy)
+
+
+def _plugins(registry: Registry) -> Iterator[Finding]:
+    for record in registry.records.values():
+        about = f"plugin {record.id}"
+        origin = f"{record.distribution} {record.version}" if record.distribution else ""
+        if record.state == "ready":
+            yield Finding("ok", about, origin)
+            yield from _gate(record)
+        elif record.state == "disabled":
+            yield Finding("ok", about, record.reason)
+        else:
+            state: Literal["warning", "error"] = "error" if record.state == "failed" else "warning"
+            where = f" ({origin})" if origin else ""
+            yield Finding(state, about, f"{record.reason}{where}", record.remedy)
+
+
+def _gate(record: PluginRecord) -> Iterator[Finding]:
+    """Warn of a channel that nobody can reach the agent through."""
+    access = record.common.access
+    if "session_receive" not in record.hooks or access.pairing:
+        return
+    if rules(access, record.access) == Rules():
+        yield Finding(
+            "warning",
+            f"plugin {record.id}",
+            "nobody may write to the agent here",
+            f'Name who may: `plugins: {{{record.id}: {{access: {{users: ["…"]}}}}}}`;'
+            " the log tells the ids of those who were refused.",
+        )

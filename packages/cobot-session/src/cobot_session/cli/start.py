@@ -1,0 +1,50 @@
+"""What commands that run a session have in common."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from cobot_session.config import load_config
+from cobot_session.errors import ConfigError
+from cobot_session.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cobot_session.config import Config
+    from cobot_session.session import Session
+
+log = logging.getLogger("cobot_session.cli")
+
+
+def whole_config(path: Path | None) -> Config:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: every mistake in it, those in the plugins' own settings included.
+    """
+    config = load_config(path, defer=True)
+    if config.problems:
+        Registry(config).load()
+        raise ConfigError(config.problems)
+    return config
+
+
+def heed_sigterm() -> None:
+    """End on SIGTERM as after the last line: what is stored and can be sent still is."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def tell_channels(session: Session, what: str) -> None:
+    """Log which channels a session serves, and which it does not."""
+    names = session.channels()
+    if names:
+        log.info("%s on %s; Ctrl-C ends it", what, ", ".join(names))
+    else:
+        log.warning("no channel is running: install or configure one; see `cobot-session channels`")
+    for name, status in session.status().items():
+        if status.state == "unconfigured":
+            log.info("%s is installed and not configured: %s", name, status.last_error)
