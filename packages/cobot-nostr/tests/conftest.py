@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["cobot_session.testing"]
+
 sys.path.insert(0, str(Path(__file__).parent))  # for nostr_rig; tests are no package
 
 

@@ -223,9 +223,10 @@ def fault_run(folder, *, messages, people, kills, seed=1):
 
 
 def check_fault_run(texts, lines, answers):
-    first = [content for _, content, again in lines if not again]
-    assert sorted(first) == sorted(texts)
     assert {content for _, content, _ in lines} == set(texts)
+    # A second time is a message that was in the agent's hands at a kill, and says so.
+    first = Counter(content for _, content, again in lines if not again)
+    assert max(first.values()) == 1
     assert answers == {f"re: {text}": 1 for text in texts}
 
 

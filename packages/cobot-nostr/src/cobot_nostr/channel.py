@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from typing_extensions import override
-
 from cobot_nostr.config import NostrConfig
 from cobot_session.errors import PermanentError, TemporaryError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
@@ -40,14 +38,12 @@ class Nostr(Plugin):
     def __init__(self) -> None:
         self._identity: Identity | None = None
 
-    @override
     async def start(self) -> None:
         """Read the key, and begin to connect to the relays."""
         from cobot_nostr.identity import Identity  # everything heavy is behind this line
 
         self._identity = await Identity.open(self.config, self.context, self.tuning)
 
-    @override
     async def stop(self) -> None:
         """Leave the relays."""
         identity, self._identity = self._identity, None

@@ -12,8 +12,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from typing_extensions import override
-
 from cobot_nostr import crypto
 
 if TYPE_CHECKING:
@@ -99,7 +97,6 @@ class Event(Rumor):
 
     sig: str
 
-    @override
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object that relays and other clients exchange."""
         return {**Rumor.to_dict(self), "sig": self.sig}

@@ -263,5 +263,7 @@ def read_key(config: NostrConfig) -> Key:
     return parse_key(config.nsec.get_secret_value() if config.nsec else "", password)
 
 
-def _written_at(arrival: Arrival, rumor: Rumor | None) -> int:
-    return rumor.created_at if rumor is not None else arrival.event.created_at
+def _written_at(arrival: Arrival, rumor: Rumor | None) -> tuple[int, int]:
+    """Return when it was written; within one second, when it arrived."""
+    written = rumor if rumor is not None else arrival.event
+    return written.created_at, arrival.order

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from cobot_nostr.render import Renderer
 
 RATE_LIMIT_PAUSE = 10.0
-"""Seconds; relays say `rate-limited` without saying how long."""
+"""Seconds when a relay says `rate-limited` without saying how long, as most do."""
+_MOST_PAUSE = 600.0
 
+_SECONDS = re.compile(r"\b(\d{1,6}(?:\.\d{1,3})?) ?s(?:ec|econds?)?\b")
 _BITS = re.compile(r"\d+")
 
 
@@ -96,7 +98,7 @@ class Outbox:
             raise PermanentError(f"refused by every relay it belongs to: {told}")
         reasons = [answer.reason for one in failed for answer in one.answers.values()]
         if reasons and all(wire.prefix(reason) == "rate-limited" for reason in reasons):
-            raise RateLimited(RATE_LIMIT_PAUSE, message=told)
+            raise RateLimited(min(map(_pause, reasons)), message=told)
         raise TemporaryError(f"too few relays have it: {told or 'no relay is usable'}")
 
     # -- NIP-13
@@ -122,6 +124,12 @@ class Outbox:
         mine = next(one.event for one in letters if one.to == self._key.public)
         rumor = giftwrap.unwrap(self._key, mine).rumor
         return self._renderer.sealed(rumor, private(people), work=asked)
+
+
+def _pause(reason: str) -> float:
+    """Return the seconds a relay asks us to wait (`rate-limited: wait 30 s`)."""
+    found = _SECONDS.search(reason)
+    return min(float(found[1]), _MOST_PAUSE) if found else RATE_LIMIT_PAUSE
 
 
 def _work_asked(published: Published) -> int:

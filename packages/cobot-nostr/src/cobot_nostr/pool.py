@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cobot_nostr.event import Event
     from cobot_nostr.wire import Filters, Subscription
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds that a publish waits for enough relays."""
 
 _REMEMBERED = 100_000

@@ -306,12 +306,12 @@ class Relay:
     def publish(self, event: Event) -> asyncio.Future[Answer]:
         """Hand an event to the relay; the future tells its final answer, whenever that comes.
 
-        The same event handed over again while it waits is sent once and gives the same future.
+        An event that is handed over again while it waits is sent again: an answer may be lost.
         """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         waiting = self._published.get(event.id)
         if waiting is not None:
-            return waiting.answer
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            return self._publish_again(waiting, answer)
         frame = wire.frame("EVENT", event.to_dict())
         refusal = self.limits.refuses(event, frame)
         if refusal:
@@ -324,6 +324,15 @@ class Relay:
         if self.connected:
             self._outgoing.put_nowait(frame)
         return answer
+
+    def _publish_again(
+        self, waiting: _Publication, answer: asyncio.Future[Answer]
+    ) -> asyncio.Future[Answer]:
+        if waiting.answer.done():
+            waiting.answer = answer
+        if self.connected:
+            self._outgoing.put_nowait(waiting.frame)
+        return waiting.answer
 
     def said(self, event_id: str) -> str:
         """Return what the relay said last about an event that still waits, or what is wrong."""
@@ -528,7 +537,7 @@ class Relay:
             return False
         self._remember(event.id)
         self.counts.events += 1
-        self.arrivals.append(Arrival(event, self.url, int(time.time())))
+        self.arrivals.append(Arrival(event, self.url, int(time.time()), time.monotonic_ns()))
         self._wake()
         while self.is_full:
             self._space.clear()
@@ -622,7 +631,10 @@ class Relay:
             self._settle(event_id, Answer("refused", reason))
 
     def _publish_later(self, publication: _Publication) -> None:
+        """Let the caller know, and try again quietly in case others have taken it."""
         publication.attempts += 1
+        if not publication.answer.done():
+            publication.answer.set_result(Answer("later", publication.said))
         event_id = publication.event.id
 
         def publish() -> None:

@@ -59,11 +59,13 @@ class Arrival:
         event: the event.
         relay: the url of the relay.
         at: Unix time of its arrival.
+        order: grows with every arrival, over all relays.
     """
 
     event: Event
     relay: str
     at: int
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class Planted:
         fault: what happens.
         on: to which message.
         relay: only there (a relay's url).
+        to: only what is addressed to this public key.
         times: how often at most; `None`: always.
         after: how many are still spared.
         rate: the chance for each.
@@ -103,15 +104,17 @@ class Planted:
     fault: Fault
     on: str
     relay: str | None = None
+    to: str | None = None
     times: int | None = 1
     after: int = 0
     rate: float = 1.0
     hits: int = 0
 
-    def matches(self, on: str, relay: str) -> bool:
+    def matches(self, on: str, relay: str, to: str | None) -> bool:
         """Tell whether it concerns this message at this relay."""
         spent = self.times is not None and self.hits >= self.times
-        return not spent and self.on == on and self.relay in (None, relay)
+        here = self.relay in (None, relay) and self.to in (None, to)
+        return not spent and self.on == on and here
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class Faults:
         *,
         on: str = "EVENT",
         relay: object = None,
+        to: object = None,
         times: int | None = 1,
         after: int = 0,
         rate: float = 1.0,
@@ -138,6 +142,7 @@ class Faults:
             fault: what happens.
             on: `EVENT`, `REQ`, `AUTH`, `connect` or `deliver`.
             relay: a relay (or its url); `None`: any.
+            to: a person (or a public key): only events addressed to them by a `p` tag.
             times: how often; `None`: until `remove` or `clear`.
             after: how many go through first.
             rate: the chance for each, 0 to 1 (seeded: a run can be repeated).
@@ -150,7 +155,8 @@ class Faults:
                 f"{type(fault).__name__} cannot happen on {on!r}"
             )
         url = None if relay is None else str(getattr(relay, "url", relay))
-        planted = Planted(fault, on, url, times, after, rate)
+        person = None if to is None else str(getattr(to, "public", to))
+        planted = Planted(fault, on, url, person, times, after, rate)
         with self.changes:
             self.planted.append(planted)
         return planted
@@ -165,11 +171,11 @@ class Faults:
         with self.changes:
             self.planted.clear()
 
-    def draw(self, on: str, relay: str) -> Fault | None:
+    def draw(self, on: str, relay: str, to: str | None = None) -> Fault | None:
         """Return the trouble that this message meets, and count it."""
         with self.changes:
             for planted in self.planted:
-                if not planted.matches(on, relay):
+                if not planted.matches(on, relay, to):
                     continue
                 if planted.after > 0:
                     planted.after -= 1

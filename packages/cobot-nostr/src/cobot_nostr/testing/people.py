@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import mimetypes
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cobot_nostr import giftwrap, nip19
 from cobot_nostr.event import Event, Rumor, make_event, make_rumor
@@ -23,6 +28,7 @@ TEXT_NOTE, OLD_DIRECT, DELETION, REACTION, GROUP_MESSAGE = 1, 4, 5, 7, 9
 PRIVATE_MESSAGE, PRIVATE_FILE, CHANNEL_MESSAGE = 14, 15, 42
 PROFILE, INBOX_RELAYS = 0, 10050
 _SHOWN_AT_TIMEOUT = 5
+_MOST_DRIFT = 60
 
 
 @dataclass(slots=True, eq=False)
@@ -161,6 +167,7 @@ class User:
         self.world = world
         self.name = name
         self.key = key
+        self._stamp = 0
 
     @property
     def public(self) -> str:
@@ -196,7 +203,7 @@ class User:
         self, kind: int, tags: list[list[str]], content: str = "", *, at: int | None = None
     ) -> Event:
         """Sign an event of any kind and hand it to all relays; return it."""
-        event = make_event(self.key, at or int(time.time()), kind, tags, content)
+        event = make_event(self.key, at or self._now(), kind, tags, content)
         self.world.publish(event)
         return event
 
@@ -230,6 +237,37 @@ class User:
         kind = {"notes": TEXT_NOTE, "channel": CHANNEL_MESSAGE, "group": GROUP_MESSAGE}[chat.kind]
         return self.world.add(chat, self.publishes(kind, tags, text, at=at), text)
 
+    def sends(self, name: str, data: bytes, *, chat: Chat | None = None) -> Message:
+        """Send a file to a private chat, encrypted (kind 15), and return its message."""
+        chat = chat or self.chat
+        key, nonce = secrets.token_bytes(32), secrets.token_bytes(12)
+        sealed = AESGCM(key).encrypt(nonce, data, None)
+        mime = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        tags = [
+            *(["p", other] for other in sorted(chat.members - {self.public})),
+            ["file-type", mime],
+            ["encryption-algorithm", "aes-gcm"],
+            ["decryption-key", key.hex()],
+            ["decryption-nonce", nonce.hex()],
+            ["x", hashlib.sha256(sealed).hexdigest()],
+            ["size", str(len(sealed))],
+        ]
+        url = self.world.relays[0].keeps(sealed)
+        rumor = make_rumor(self.public, self._now(), PRIVATE_FILE, tags, url)
+        message = self.world.add(chat, rumor, url)
+        self._wrap(rumor, chat)
+        return message
+
+    def resends(self, message: Message) -> None:
+        """Let a private message arrive once more, in a new wrap."""
+        self._wrap(message.event, message.chat)
+
+    def _now(self) -> int:
+        """Return a time later than that of what was said before, so that order shows."""
+        now = int(time.time())
+        self._stamp = min(max(now, self._stamp + 1), now + _MOST_DRIFT)
+        return self._stamp
+
     def replies(self, message: Message, text: str) -> Message:
         """Answer a message where it stands."""
         return self.says(text, chat=message.chat, reply_to=message)
@@ -250,7 +288,7 @@ class User:
     def _does(self, chat: Chat, kind: int, tags: list[list[str]], content: str) -> Rumor:
         if chat.kind != "private":
             return self.publishes(kind, tags, content)
-        rumor = make_rumor(self.public, int(time.time()), kind, tags, content)
+        rumor = make_rumor(self.public, self._now(), kind, tags, content)
         self._wrap(rumor, chat)
         self.world.observe_rumor(rumor)
         return rumor
@@ -264,7 +302,7 @@ class User:
         # Two messages of one second with one text are one rumor; people's clients send two.
         self.world.serial += 1
         tags.append(["n", str(self.world.serial)])
-        rumor = make_rumor(self.public, at or int(time.time()), PRIVATE_MESSAGE, tags, text)
+        rumor = make_rumor(self.public, at or self._now(), PRIVATE_MESSAGE, tags, text)
         message = self.world.add(chat, rumor, text)
         self._wrap(rumor, chat)
         return message

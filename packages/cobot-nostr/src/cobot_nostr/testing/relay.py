@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import http
 import json
 import secrets
+import socket
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,7 @@ class TestingRelay:
         url: where it listens; the same after a restart.
         auth_required: refuse to read and write without NIP-42.
         info: the NIP-11 document.
+        files: what it serves over HTTP, by path.
         counts: messages received, by name, and connections (`connect`).
     """
 
@@ -55,6 +58,7 @@ class TestingRelay:
             "supported_nips": [1, 9, 11, 40, 42],
         }
         self.counts: dict[str, int] = {}
+        self.files: dict[str, bytes] = {}
         self.store = Store()
         self._changes = changes
         self._faults = faults
@@ -62,6 +66,7 @@ class TestingRelay:
         self._connections: set[_Connection] = set()
         self._server: Server | None = None
         self._port = 0
+        self._reserved: socket.socket | None = None
 
     @property
     def events(self) -> list[Event]:
@@ -78,16 +83,31 @@ class TestingRelay:
         """Listen, on the port it had before."""
         self._server = await serve(
             self._serve,
-            "127.0.0.1",
-            self._port,
-            process_request=self._answer_nip11,
+            sock=self._bound(),
+            process_request=self._answer_http,
             max_size=2**20,
             ping_interval=None,
             compression=None,
         )
-        self._port = next(iter(self._server.sockets)).getsockname()[1]
-        self.url = f"ws://127.0.0.1:{self._port}"
         self._changes.notify()
+
+    def _bound(self) -> socket.socket:
+        """Return a socket at our port, which stays ours while nobody listens.
+
+        Another socket is bound to it as long as the relay lives; otherwise a client that connects
+        while the relay is away may be given the very port it asks for.
+        """
+        if self._reserved is None:
+            self._reserved = _bind(0)
+            self._port = self._reserved.getsockname()[1]
+            self.url = f"ws://127.0.0.1:{self._port}"
+        return _bind(self._port)
+
+    def release(self) -> None:
+        """Give the port back."""
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
     async def stop_async(self) -> None:
         """Drop all connections and listen no more."""
@@ -193,17 +213,21 @@ class TestingRelay:
                 if matches(event, filters):
                     connection.deliver(name, event)
 
-    def _answer_nip11(self, _: ServerConnection, request: Request) -> Response | None:
-        if "application/nostr+json" not in request.headers.get("Accept", ""):
-            return None
-        body = json.dumps(self.info).encode()
-        headers = Headers(
-            {"Content-Type": "application/nostr+json", "Content-Length": str(len(body))}
-        )
-        return Response(http.HTTPStatus.OK, "OK", headers, body)
+    def _answer_http(self, _: ServerConnection, request: Request) -> Response | None:
+        if request.path in self.files:
+            return _response(self.files[request.path], "application/octet-stream")
+        if "application/nostr+json" in request.headers.get("Accept", ""):
+            return _response(json.dumps(self.info).encode(), "application/nostr+json")
+        return None
 
-    async def _serve(self, socket: ServerConnection) -> None:
-        connection = _Connection(self, socket, self._faults)
+    def keeps(self, data: bytes) -> str:
+        """Keep a file and return the address where it is found."""
+        path = f"/{hashlib.sha256(data).hexdigest()}"
+        self.files[path] = data
+        return self.url.replace("ws:", "http:") + path
+
+    async def _serve(self, peer: ServerConnection) -> None:
+        connection = _Connection(self, peer, self._faults)
         self._connections.add(connection)
         self.count("connect")
         try:
@@ -214,10 +238,10 @@ class TestingRelay:
 
 
 class _Connection:
-    def __init__(self, relay: TestingRelay, socket: ServerConnection, faults: Faults) -> None:
+    def __init__(self, relay: TestingRelay, peer: ServerConnection, faults: Faults) -> None:
         self.subscriptions: dict[str, list[dict[str, Any]]] = {}
         self._relay = relay
-        self._socket = socket
+        self._peer = peer
         self._faults = faults
         self._outbox: asyncio.Queue[str | Fault] = asyncio.Queue()
         self._challenge = secrets.token_hex(8)
@@ -225,8 +249,8 @@ class _Connection:
         self._silent = False
 
     def drop(self) -> None:
-        if self._socket.transport is not None:
-            self._socket.transport.abort()
+        if self._peer.transport is not None:
+            self._peer.transport.abort()
 
     def push(self, frame: str | Fault) -> None:
         self._outbox.put_nowait(frame)
@@ -239,7 +263,7 @@ class _Connection:
         try:
             await self._meet("connect")
             self.send("AUTH", self._challenge)
-            async for frame in self._socket:
+            async for frame in self._peer:
                 await self._take(frame)
         except _Cut:
             self.drop()
@@ -258,11 +282,11 @@ class _Connection:
             elif not isinstance(frame, str):
                 self.drop()
             elif not self._silent:
-                await self._socket.send(frame)
+                await self._peer.send(frame)
 
-    async def _meet(self, on: str) -> Fault | None:
+    async def _meet(self, on: str, to: str | None = None) -> Fault | None:
         """Return the trouble that is left to deal with; delays and cuts are dealt with here."""
-        found = self._faults.draw(on, self._relay.url)
+        found = self._faults.draw(on, self._relay.url, to)
         match found:
             case fault.Hang(seconds):
                 await asyncio.sleep(seconds)
@@ -286,7 +310,7 @@ class _Connection:
             self.send("NOTICE", "error: unknown message")
             return
         self._relay.count(name)
-        met = None if name == "CLOSE" else await self._meet(name)
+        met = None if name == "CLOSE" else await self._meet(name, _addressee(rest))
         if not isinstance(met, fault.Drop | fault.HalfOpen):
             getattr(self, f"_on_{name.lower()}")(rest, met)
         if isinstance(met, fault.CutAfter):
@@ -351,7 +375,7 @@ class _Connection:
         return self._relay.auth_required and not self._authenticated
 
     def deliver(self, name: str, event: Event) -> None:
-        met = self._faults.draw("deliver", self._relay.url)
+        met = self._faults.draw("deliver", self._relay.url, event.value("p"))
         if isinstance(met, fault.Drop):
             return
         if isinstance(met, fault.HalfOpen):
@@ -364,3 +388,25 @@ class _Connection:
             self.send("EVENT", name, event.to_dict())
         if isinstance(met, fault.CutAfter):
             self.push(met)
+
+
+def _bind(port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    option = getattr(socket, "SO_REUSEPORT", socket.SO_REUSEADDR)
+    made.setsockopt(socket.SOL_SOCKET, option, 1)
+    made.bind(("127.0.0.1", port))
+    return made
+
+
+def _addressee(rest: list[Any]) -> str | None:
+    """Return the public key in the first `p` tag of an event, if there is one."""
+    tags = rest[0].get("tags") if rest and isinstance(rest[0], dict) else None
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, list) and tag[:1] == ["p"] and len(tag) > 1:
+            return str(tag[1])
+    return None
+
+
+def _response(body: bytes, kind: str) -> Response:
+    headers = Headers({"Content-Type": kind, "Content-Length": str(len(body))})
+    return Response(http.HTTPStatus.OK, "OK", headers, body)

@@ -99,6 +99,8 @@ class NostrServer:
         trace: TracebackType | None,
     ) -> None:
         await asyncio.gather(*(relay.stop_async() for relay in self.relays))
+        for relay in self.relays:
+            relay.release()
         self.changes.loop = None
 
     def __enter__(self) -> Self:
