@@ -26,7 +26,7 @@ import sys
 import tempfile
 import tomllib
 import traceback
-from importlib.metadata import distribution
+from importlib.metadata import distribution, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from sybil import Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from cobot_session.config import load_config
+from cobot_session.config import load_config, validate_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +49,12 @@ SECONDS = 50
 FILE_NAME = re.compile(r"# (?P<name>[\w-]+\.\w+)\n")
 EXIT_CODE = re.compile(r"# exits with (?P<code>\d+)$")
 VARIABLE = re.compile(r"\$\{(\w+)")
+SAMPLES = {
+    "TELEGRAM_BOT_TOKEN": f"123456789:{'A' * 35}",
+    "DISCORD_BOT_TOKEN": f"{'A' * 26}.{'B' * 6}.{'C' * 38}",
+    "NOSTR_NSEC": "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5",  # of NIP-19
+}
+"""What stands for the settings that have a form of their own."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 run_python = PythonEvaluator()
 
@@ -70,10 +76,16 @@ def python(example: Example) -> None:
 
 
 def yaml_block(example: Example) -> None:
-    """Parse a block; one with `plugins` is a `cobot.yml`, and the session must take it."""
+    """Parse a block; one with `plugins` is a `cobot.yml` that session and plugins must take."""
     content = yaml.safe_load(example.parsed)
     if isinstance(content, dict) and "plugins" in content:
-        load_config(content, env=dict.fromkeys(VARIABLE.findall(example.parsed), "a value"))
+        variables = dict.fromkeys(VARIABLE.findall(example.parsed), "a value")
+        config = load_config(content, env=variables | SAMPLES)
+        for block in config.blocks.values():
+            for found in entry_points(group="cobot.plugins", name=block.use):
+                model = getattr(found.load(), "config_model", None)
+                if model is not None:
+                    validate_options(config, block, model)
     write(example)
 
 

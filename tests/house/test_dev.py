@@ -58,6 +58,7 @@ def test_it_explains_itself(dev, arguments, code):
     assert "dev.py demo" in said
 
 
+@pytest.mark.timeout(180)
 def test_a_failing_step_is_told(dev):
     """A step that fails is named, and the exit code says so."""
     code, said = dev("test")
