@@ -15,6 +15,7 @@ from cobot_session.state import PluginState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from cobot_session.channel import Channel
     from cobot_session.errors import AuthError
@@ -206,9 +207,15 @@ class Life:
         if self._fatal is not None:
             await self._fatal
 
-    def _write_state(self, changes: dict[str, Any]) -> None:
+    def _write_state(self, changes: dict[str, Any]) -> bool:
         if not self.replaced:
-            self._house.spool.set_state(self._owner.record.id, changes)
+            stored = self._house.spool.set_state(self._owner.record.id, changes)
+            stored.add_done_callback(self._tell_unstored)
+        return not self.replaced
+
+    def _tell_unstored(self, stored: Future[None]) -> None:
+        if (error := stored.exception()) is not None:
+            self._owner.log.error("a change of its state is not stored: %s", error)
 
     # -- signs of life
 

@@ -31,12 +31,12 @@ class PluginState(MutableMapping[str, Any]):
     be told from a name that is not there.
 
     Args:
-        values: what is stored.
-        write: stores changes that belong to no batch.
+        values: what is stored; kept up to date, for the object that comes after this one.
+        write: stores changes that belong to no batch; false: they are not to be stored.
     """
 
-    def __init__(self, values: dict[str, Any], write: Callable[[dict[str, Any]], object]) -> None:
-        self._values = dict(values)
+    def __init__(self, values: dict[str, Any], write: Callable[[dict[str, Any]], bool]) -> None:
+        self._values = values
         self._write = write
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ class PluginState(MutableMapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         stage = _open_stage()
-        merged = self._values if stage is None else {**self._values, **stage.changes}
+        merged = self._values | (stage.changes if stage is not None else {})
         return iter([name for name, value in merged.items() if value is not None])
 
     def __len__(self) -> int:
@@ -89,9 +89,8 @@ class PluginState(MutableMapping[str, Any]):
         stage = _open_stage()
         if stage is not None:
             stage.changes[name] = value
-        else:
+        elif self._write({name: value}):
             self.commit({name: value})
-            self._write({name: value})
 
 
 def _open_stage() -> Stage | None:
