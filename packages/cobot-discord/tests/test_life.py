@@ -41,6 +41,17 @@ async def test_a_server_that_is_down_is_temporary(server, hand):
     await bot.channel.stop()
 
 
+@pytest.mark.parametrize("key", ["api_url", "gateway_url"])
+async def test_a_name_that_does_not_resolve_is_temporary(server, hand, monkeypatch, key):
+    """A DNS failure, of either address, is trouble that may pass."""
+    monkeypatch.setattr("cobot_discord.channel.READY_SECONDS", 1.0)
+    scheme = "http" if key == "api_url" else "ws"
+    bot = hand(**{key: f"{scheme}://nowhere.invalid/"})
+    with pytest.raises(TemporaryError):
+        await bot.__aenter__()
+    await bot.channel.stop()
+
+
 async def test_a_token_revoked_on_the_way_ends_receiving(server, general, hand):
     """A close code 4004 is told by the next receive."""
     async with hand() as bot:
@@ -55,15 +66,17 @@ async def test_health_tells_the_truth(server, general, hand):
     server.gateway.heartbeat_interval = 0.1
     async with hand() as bot:
         await server.gateway.wait_until_async(lambda gateway: gateway.heartbeats > 2)
-        health = bot.channel.session_health()
+        health = await bot.channel.session_health()
         assert health.ok
         assert health.latency is not None
         server.gateway.refuse()
         await server.gateway.wait_until_async(lambda gateway: not gateway.connections)
-        await hand.until(lambda: not bot.channel.session_health().ok)
-        assert bot.channel.session_health().detail
+        await hand.until(lambda: not bot.channel._gateway.is_alive)
+        health = await bot.channel.session_health()
+        assert not health.ok
+        assert health.detail
         server.gateway.accept()
-        await hand.until(lambda: bot.channel.session_health().ok)
+        await hand.until(lambda: bot.channel._gateway.is_alive)
 
 
 async def test_health_sees_a_zombie(server, general, hand):
@@ -72,7 +85,7 @@ async def test_health_sees_a_zombie(server, general, hand):
     ann = server.user("ann")
     async with hand() as bot:
         await server.gateway.wait_until_async(lambda gateway: gateway.heartbeats > 0)
-        assert bot.channel.session_health().ok
+        assert (await bot.channel.session_health()).ok
         server.gateway.acknowledging = False
         await server.gateway.wait_until_async(lambda gateway: gateway.resumed > 0)
         ann.says("still talking", general)

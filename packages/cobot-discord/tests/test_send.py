@@ -164,6 +164,22 @@ async def test_a_repeat_after_trouble_sends_once(server, general, bot, fault, er
     assert [(one.id, one.content) for one in general.by_bot()] == [(sent, "once")]
 
 
+@pytest.mark.parametrize(("fault", "tries"), [(CutAfter(), 1), (CutBefore(), 2)])
+async def test_a_late_repeat_looks_before_it_sends(server, general, bot, monkeypatch, fault, tries):
+    """When Discord has forgotten the nonce, the history tells whether the message is there."""
+    monkeypatch.setattr("cobot_discord.unsettled.NONCE_SECONDS", 0.0)
+    server.rest.nonce_seconds = 0.0
+    server.faults.add(fault, on="create_message")
+    message = part(general, "once", id="abc")
+    with pytest.raises(OutcomeUnknown):
+        await bot.channel.session_send(message)
+    sent = await bot.channel.session_send(message)
+    assert [one.id for one in general.by_bot()] == [sent]
+    assert len(server.rest.named("create_message")) == tries
+    again = await bot.channel.session_send(part(general, "once", id="def"))
+    assert again != sent
+
+
 async def test_a_server_that_hangs_has_an_unknown_outcome(server, general, bot, monkeypatch):
     """An answer that does not come in time leaves the outcome open."""
     monkeypatch.setattr("cobot_discord.rest.JSON_SECONDS", 0.1)

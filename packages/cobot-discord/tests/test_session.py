@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,6 +143,34 @@ def test_presence_typing_edit_react_delete(server, general, config):
         server.gateway.wait_until(lambda gateway: gateway.world.presence["status"] == "idle")
         assert session.typing("discord", general.id)
         server.world.changes.wait(lambda: general.typing or None, 5, lambda: "no typing")
+
+
+def test_the_status_tells_the_truth(server, general, config):
+    """A gateway that is gone shows in `status()`, and so does its return."""
+    server.gateway.heartbeat_interval = 0.2
+
+    def state():
+        return session.status()["discord"]
+
+    with Session(config(session={"stall_after": 4})) as session:  # it is asked every second
+        server.gateway.wait_until(lambda gateway: gateway.heartbeats > 2)
+        until(lambda: state().state == "online" and state().latency is not None)
+        server.gateway.refuse()
+        until(lambda: state().state == "reconnecting")
+        server.gateway.accept()
+        until(lambda: state().state == "online")
+        server.revoke_token()
+        server.gateway.invalidate()
+        until(lambda: state().state == "failed")
+        assert "bot_token" in state().last_error
+
+
+def until(claim, seconds=10):
+    """Return when a claim has become true, of a state that has no event of its own."""
+    end = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.02)
 
 
 def test_the_token_is_in_no_output(server, general, config, agent, tmp_path):

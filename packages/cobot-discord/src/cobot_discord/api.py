@@ -84,6 +84,10 @@ class Api:
             raise TemporaryError("the history is not a list of messages")
         return [data for data in found if isinstance(data, dict) and str(data.get("id")).isdigit()]
 
+    async def latest(self, address: str) -> list[Payload]:
+        """Return the latest messages of a chat, newest first."""
+        return await self.messages(_channel(address), None)
+
     async def channel(self, channel_id: str) -> Payload:
         """Return a channel object."""
         route = Route("GET", "/channels/{channel_id}", channel_id=channel_id)

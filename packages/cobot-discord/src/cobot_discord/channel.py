@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
@@ -15,7 +16,8 @@ from cobot_discord.gaps import Gaps
 from cobot_discord.inflow import Item
 from cobot_discord.parse import Parser
 from cobot_discord.places import MALFORMED, Places
-from cobot_session.errors import TemporaryError
+from cobot_discord.unsettled import Unsettled, find
+from cobot_session.errors import OutcomeUnknown, TemporaryError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.status import Health
 
@@ -67,6 +69,7 @@ class Discord(Plugin):
         self._warn()
         client, api = await asyncio.to_thread(_library)
         self._places = Places()
+        self._unsettled = Unsettled()
         self._parser = Parser(self._places, self.config)
         self._gaps = Gaps(
             self.context.state, self._places, self.config, self._deliver, self.context.log
@@ -188,7 +191,7 @@ class Discord(Plugin):
                 return self._parser.deletion(data)
         return self._parser.reaction(data, stamp, added=name == "MESSAGE_REACTION_ADD")
 
-    def session_health(self) -> Health:
+    async def session_health(self) -> Health:
         """Tell whether the gateway answers our heartbeats."""
         gateway = self._gateway
         if gateway is None:
@@ -207,8 +210,21 @@ class Discord(Plugin):
 
     async def session_send(self, message: OutgoingMessage) -> str:
         """Send one part; the same `message.id` again within minutes sends nothing new."""
+        body = payload.body(message)
         uploads = [await payload.upload(media) for media in message.media]
-        return await self._there.send(message.channel_id, payload.body(message), uploads)
+        began = datetime.now(UTC)
+        if since := self._unsettled.doubtful(message.id):
+            history = await self._there.latest(message.channel_id)
+            if there := find(message, since, history, self._places.me):
+                self._unsettled.settle(message.id)
+                return there
+        try:
+            made = await self._there.send(message.channel_id, body, uploads)
+        except OutcomeUnknown:
+            self._unsettled.note(message.id, began)
+            raise
+        self._unsettled.settle(message.id)
+        return made
 
     async def session_edit(self, channel_id: str, msg_id: str, content: str) -> None:
         """Replace the text of one of the bot's messages; it pings nobody."""

@@ -91,11 +91,11 @@ class Gaps:
         """Begin a new gateway session: anything may have been missed."""
         self._session += 1
         self._open.clear()
-        for name, ids, newest in list(self.inflow.known("dm")):
-            if self._is_old(newest):
+        for name, _, newest in [*self.inflow.known("dm"), *self.inflow.known("seen")]:
+            if self._is_old(newest):  # where a guild's floor, or nothing, says as much
                 self.inflow.forget(name)
-            else:
-                self._fill_later(ids[0], None)
+        for _, ids, _ in list(self.inflow.known("dm")):
+            self._fill_later(ids[0], None)
 
     def guild(self, guild_id: str) -> None:
         """Take up a guild whose channels have just been told."""
@@ -274,13 +274,9 @@ class Gaps:
 
     def _take_up_archived(self, guild_id: str, listed: set[str]) -> None:
         """Look after threads that spoke and are not listed any more."""
-        for name, ids, newest in list(self.inflow.known("seen")):
+        for _, ids, _ in list(self.inflow.known("seen")):
             parent = self._places.get(ids[0])
-            if parent is None or parent.guild != guild_id or ids[-1] in listed:
-                continue
-            if self._is_old(newest):
-                self.inflow.forget(name)
-            else:
+            if parent is not None and parent.guild == guild_id and ids[-1] not in listed:
                 self._fill_later(ids[-1], guild_id)
 
     def _is_old(self, mark: int) -> bool:

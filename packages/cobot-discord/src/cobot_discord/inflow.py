@@ -80,8 +80,7 @@ class Inflow:
                 await self._woken.wait()
         except TimeoutError:
             return
-        finally:
-            self._woken.clear()
+        self._woken.clear()
 
     def offer(self, item: Item) -> bool:
         """Queue an event; `False`: it has come before."""
@@ -95,7 +94,8 @@ class Inflow:
                 guild = item.place.guild
                 self._reached[guild] = max(self._reached.get(guild, 0), item.mark)
         self._queue.append(item)
-        self.wake()
+        if item.message is not None:  # a mark alone has time until something comes with it
+            self.wake()
         return True
 
     def drain(self, limit: int) -> list[IncomingMessage]:
@@ -105,9 +105,9 @@ class Inflow:
         for item in batch:
             if item.mark:
                 marks.setdefault(_name(item.place), []).append(item.mark)
+        self._drop_marks()
         for name, new in marks.items():
             self._state[name] = _greatest([*self._stored(name), *new])
-        self._drop_marks()
         self._raise_floors()
         if self._queue:
             self.wake()
@@ -156,6 +156,8 @@ class Inflow:
                 yield name, ids, marks[-1]
 
     def _stored(self, name: str) -> list[int]:
+        if name in self._dropped:
+            return []
         return [int(mark) for mark in self._state.get(name) or ()]
 
     def _remember(self, mark: int) -> None:

@@ -107,7 +107,6 @@ class Rest(HTTPClient):
             self._sockets = aiohttp.ClientSession(
                 ws_response_class=DiscordClientWebSocketResponse,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
             )
         return await self._sockets.ws_connect(
             url,
@@ -136,7 +135,9 @@ class Rest(HTTPClient):
         if self.downloads is None:
             self.downloads = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         try:
-            async with self.downloads.get(url, timeout=ClientTimeout(UPLOAD_SECONDS)) as answer:
+            async with self.downloads.get(
+                url, timeout=ClientTimeout(UPLOAD_SECONDS), allow_redirects=False
+            ) as answer:
                 if answer.status == 200:
                     return await answer.read()
                 status = answer.status

@@ -69,14 +69,13 @@ class Connection:
 
     async def run(self, patience: float | None) -> web.WebSocketResponse:
         """Serve until either side ends it; `patience`: seconds between two heartbeats."""
-        await self.ws.prepare(self._request)
+        try:
+            await self.ws.prepare(self._request)
+        except ConnectionError:
+            return self.ws  # whoever asked has gone
         writer = asyncio.create_task(self._write())
         try:
             await self._read(patience)
-        except (ConnectionError, asyncio.CancelledError):
-            if not self._request.transport:
-                return self.ws
-            raise
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -88,15 +87,11 @@ class Connection:
             try:
                 message = await self.ws.receive(None if left is None else max(left, 0.001))
             except TimeoutError:
+                patience = None
                 if not self._frozen:
                     self.put(Close(4009))
-                    patience = None
-                    continue
-                patience = None
                 continue
-            if message.type in {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}:
-                return
-            if message.type is WSMsgType.ERROR:
+            if message.type is not WSMsgType.TEXT:
                 return
             if not self._frozen:
                 self._take(message.data)

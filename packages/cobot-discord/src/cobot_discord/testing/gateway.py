@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aiohttp import web
+
 from cobot_discord.testing import payloads
 from cobot_discord.testing.changes import DEFAULT_TIMEOUT
 from cobot_discord.testing.connection import Close, Connection, Cut
@@ -17,8 +19,6 @@ from cobot_discord.testing.faults import CutAfter, CutBefore, Duplicate, HalfOpe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from aiohttp import web
 
     from cobot_discord.testing.faults import Faults
     from cobot_discord.testing.model import Chat
@@ -157,13 +157,13 @@ class Gateway:
 
     # Connections
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket connection to its end."""
         self._serving = asyncio.get_running_loop()
+        if not self.accepting:
+            return web.Response(status=503, text="no gateway here")
         connection = Connection(request, self._received)
         with self.world.changes:
-            if not self.accepting:
-                connection.abort()
             self.connections.add(connection)
             interval = int(self.heartbeat_interval * 1000)
             connection.put(_frame(HELLO, {"heartbeat_interval": interval}))
