@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from cobot_session.errors import ConsumerBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from cobot_session.inbox import Inbox
     from cobot_session.spool import Entry
     from cobot_session.timers import Timers
+
+
+def _forget(_: list[Entry]) -> None:
+    """Keep nothing of what is handed out: each entry is settled by itself."""
 
 
 class Consumer:
@@ -60,8 +64,7 @@ class Consumer:
             wait: seconds until an empty list is the answer; `None`: for ever.
         """
         self.acknowledge_batch()
-        answer = self._take(limit, one_per_chat=False)
-        answer.add_done_callback(self._remember)
+        answer = self._take(limit, one_per_chat=False, keep=self._remember)
         if wait is not None and not answer.done():
             give_up = partial(self._inbox.give_up, answer)
             if wait <= 0:
@@ -96,17 +99,21 @@ class Consumer:
         if self._asked is not None:
             self._inbox.give_up(self._asked)
 
-    def _take(self, limit: int, *, one_per_chat: bool) -> Future[list[Entry]]:
-        self._asked = answer = self._inbox.take(limit, one_per_chat=one_per_chat)
+    def _take(
+        self, limit: int, *, one_per_chat: bool, keep: Callable[[list[Entry]], object] = _forget
+    ) -> Future[list[Entry]]:
+        self._asked = answer = self._inbox.take(limit, one_per_chat=one_per_chat, keep=keep)
         if self.closed:
             self._inbox.give_up(answer)
         return answer
 
-    def _remember(self, answer: Future[list[Entry]]) -> None:
-        if not answer.cancelled() and answer.exception() is None:
-            self._batch = answer.result()
+    def _remember(self, batch: list[Entry]) -> None:
+        self._batch = batch
 
     def _unhand(self, answer: Future[list[Entry]]) -> None:
-        if answer.exception() is None:
+        if answer.exception() is not None:
+            return
+        entries = answer.result()
+        if self._batch is entries:
             self._batch = []
-            self._inbox.release(answer.result(), counts=False)
+        self._inbox.release(entries, counts=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cobot_session.house import House
+    from cobot_session.outbox import Outbox
     from cobot_session.spool import Op
     from cobot_session.supervisor import Supervisor
 
@@ -116,7 +117,7 @@ class Dispatch:
         """Put items that have been stored into their lanes."""
         for item in items:
             item.parts_stored = item.parts is not None
-            self._supervisors[item.message.channel_type].outbox.add([item])
+            self._supervisors[item.message.channel_type].outbox.add(item)
 
     def refusal(self, item: Item) -> str | None:
         """Return why an item cannot be done at all; `None`: it can."""
@@ -218,8 +219,13 @@ class Dispatch:
         except SpoolFull as full:
             _refuse(answer, item, str(full))
             return
-        _render(item, supervisor)
-        stored = self._house.spool.enqueue(item)
+        try:
+            _render(item, supervisor)
+            stored = self._house.spool.enqueue(item)
+        except (ValueError, RecursionError) as error:
+            supervisor.outbox.room.leave()
+            _refuse(answer, item, f"the message cannot be stored: {error}")
+            return
         stored.add_done_callback(partial(self._stored, item, supervisor, answer, wait))
 
     def _stored(
@@ -230,28 +236,26 @@ class Dispatch:
         wait: float | None,
         stored: Future[Receipt | None],
     ) -> None:
-        supervisor.outbox.cancel()
-        if (error := stored.exception()) is not None:
-            _refuse(answer, item, str(error))
-            return
-        known = stored.result()
-        if known is None:
-            self._wait_for(item, supervisor, answer, wait)
+        outbox = supervisor.outbox
+        error = stored.exception()
+        known = None if error else stored.result()
+        if error is None and known is None:
             item.parts_stored = item.parts is not None
-            supervisor.outbox.add([item])
-        elif known.status == "queued":
-            self._wait_for(item, supervisor, answer, wait)
-            again = self._house.spool.receipt(item.id)  # it may have ended meanwhile
-            again.add_done_callback(partial(_if_ended, item, supervisor, answer))
+            outbox.add(item, waiter=answer, reserved=True)
+            self._bound(item, outbox, answer, wait)
+            return
+        outbox.room.leave()
+        if known is None:
+            _refuse(answer, item, str(error))
+        elif outbox.wait_for(item.id, answer):
+            self._bound(item, outbox, answer, wait)
         else:
             answer.set_result(known)
 
-    def _wait_for(
-        self, item: Item, supervisor: Supervisor, answer: Future[Receipt], wait: float | None
+    def _bound(
+        self, item: Item, outbox: Outbox, answer: Future[Receipt], wait: float | None
     ) -> None:
-        """Resolve a receipt when the item is at an end, or with what is true in `wait` seconds."""
-        outbox = supervisor.outbox
-        outbox.wait_for(item.id, answer)
+        """Resolve a receipt in `wait` seconds with what is true then, if it is not by then."""
         if wait is None:
             return
 
@@ -269,14 +273,6 @@ def _render(item: Item, supervisor: Supervisor) -> None:
     """Split what no hook of the channel renders, so that it is stored with its parts."""
     if item.op == "send" and "session_render" not in supervisor.record.hooks:
         item.parts = text.render(item.message, supervisor.record.limits)
-
-
-def _if_ended(
-    item: Item, supervisor: Supervisor, answer: Future[Receipt], again: Future[Receipt | None]
-) -> None:
-    receipt = None if again.exception() is not None else again.result()
-    if receipt is not None and receipt.status != "queued":
-        supervisor.outbox.stop_waiting(item.id, answer, receipt)
 
 
 def _refuse(answer: Future[Receipt], item: Item, why: str) -> None:

@@ -201,7 +201,7 @@ class Engine:
         for item in backlog.items:
             supervisor = self._supervisors.get(item.message.channel_type)
             if supervisor is not None:
-                supervisor.outbox.add([item])
+                supervisor.outbox.add(item)
             else:
                 log.warning(
                     "message %s waits for the channel %r, which is not running",

@@ -23,6 +23,8 @@ Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterator[str] 
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
 _MOST_BACKOFF = 60.0
+_MOST_SPOOL_BACKOFF = 10.0
+"""Seconds between two tries to store an answer."""
 
 
 class Handling:
@@ -120,8 +122,20 @@ class Handling:
             for item in replies:
                 self._engine.dispatch.send(item.message, 0)
             return
-        stored = await asyncio.wrap_future(self._engine.inbox.answer(entry, replies))
-        self._engine.dispatch.accept(stored)
+        await self._store(entry, replies)
+
+    async def _store(self, entry: Entry, replies: list[Item]) -> None:
+        """Store an answer, however long the spool takes: the handler is not asked again for it."""
+        failures = 0
+        while True:
+            stored = self._engine.inbox.answer(entry, replies, self._engine.dispatch.accept)
+            try:
+                await asyncio.wrap_future(stored)
+                return
+            except SpoolError as error:
+                failures += 1
+                log.warning("an answer is not stored yet: %s; it is tried again", error)
+                await asyncio.sleep(backoff(failures, _MOST_SPOOL_BACKOFF))
 
     def _replies(self, message: IncomingMessage, answer: Any) -> list[Item]:
         if answer is None or answer == "":

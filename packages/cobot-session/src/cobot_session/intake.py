@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cobot_session.errors import AuthError, RateLimited, SpoolError
+from cobot_session.errors import AuthError, SpoolError
 from cobot_session.normalise import incoming
-from cobot_session.retry import backoff
+from cobot_session.retry import backoff, pause_after
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from cobot_session.channel import Channel
     from cobot_session.door import Door
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
     from cobot_session.house import House
     from cobot_session.messages import IncomingMessage
     from cobot_session.outbox import Outbox
+    from cobot_session.spool import Entry
     from cobot_session.state import PluginState, Stage
     from cobot_session.vitals import Vitals
 
 _TRIES = 5
 """Failures in a row of `session_receive` before the channel is made anew."""
 _MOST_BACKOFF = 60.0
+_MOST_SPOOL_BACKOFF = 10.0
+"""Seconds between two tries to store a batch."""
 _FIRST_PAUSE = 0.05
 """Seconds until a channel that had something is asked again; doubles up to `poll_interval`."""
 
@@ -98,7 +103,7 @@ class Intake:
                 self._on_trouble(error)
                 if failures >= _TRIES:
                     raise
-                await asyncio.sleep(_delay(error, failures))
+                await asyncio.sleep(pause_after(error, failures, _MOST_BACKOFF))
 
     async def _once(self) -> None:
         loop = asyncio.get_running_loop()
@@ -143,14 +148,27 @@ class Intake:
             self._door.check()
             future = self._house.spool.store(self._channel_type, wanted, stage.changes)
             try:
-                entries = await self._channel.mailbox.wait(future)
+                future.add_done_callback(partial(self._stored, messages, wanted, stage))
+                await self._channel.mailbox.wait(future)
                 break
             except SpoolError as error:
                 failures += 1
                 self._on_trouble(error)
-                await asyncio.sleep(backoff(failures, _MOST_BACKOFF))
+                await asyncio.sleep(backoff(failures, _MOST_SPOOL_BACKOFF))
         if failures:
             self._on_life()
+
+    def _stored(
+        self,
+        messages: list[IncomingMessage],
+        wanted: list[IncomingMessage],
+        stage: Stage,
+        future: Future[list[Entry]],
+    ) -> None:
+        """Hand on what is stored, whether or not its channel is still there to wait for it."""
+        if future.exception() is not None:
+            return
+        entries = future.result()
         self._state.commit(stage.changes)
         self._vitals.count(received=len(entries))
         self._house.inbox.add(entries)
@@ -163,22 +181,9 @@ class Intake:
 
     async def _room(self) -> None:
         """Wait until neither the inbox nor the outbox of this channel is full."""
-        room = asyncio.Event()
-
-        def tell() -> None:
-            self._channel.mailbox.post(room.set)
-
-        while not self._outbox.has_room():
-            room.clear()
-            self._outbox.when_room(tell)
-            await room.wait()
-        while not self._house.inbox.has_room(self._channel_type):
-            room.clear()
-            self._house.inbox.when_room(self._channel_type, tell)
-            await room.wait()
-
-
-def _delay(error: Exception, failures: int) -> float:
-    if isinstance(error, RateLimited):
-        return error.retry_after
-    return backoff(failures, _MOST_BACKOFF)
+        free = asyncio.Event()
+        for room in (self._outbox.room, self._house.inbox.room(self._channel_type)):
+            while not room:
+                free.clear()
+                room.when_free(partial(self._channel.mailbox.post, free.set))
+                await free.wait()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.channel import first_of
+from cobot_session.delivery import Delivery
 from cobot_session.door import Door
 from cobot_session.hookspecs import OBSERVER_HOOKS
 from cobot_session.intake import Intake
@@ -181,18 +182,19 @@ class Life:
 
     def _new_lanes(self, door: Door) -> Lanes:
         owner, settings = self._owner, self._house.settings
-        return Lanes(
+        mailbox = self.channel.mailbox
+        delivery = Delivery(
             owner.outbox,
             door,
             self._house.spool,
-            self.channel.mailbox,
+            mailbox,
             limits=owner.record.limits,
             max_age=settings.max_age,
             resend_unknown=settings.on_unknown == "resend",
             on_end=self._item_ended,
-            on_auth_error=self._refused,
             log=owner.log,
         )
+        return Lanes(owner.outbox, delivery, mailbox, on_auth_error=self._refused, log=owner.log)
 
     def _item_ended(self, item: Item, receipt: Receipt, dead: bool) -> None:
         delivered = item.op == "send" and receipt.status == "sent"

@@ -7,9 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cobot_session.errors import SpoolFull
+from cobot_session.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from cobot_session.messages import Receipt
@@ -23,46 +24,47 @@ class Outbox:
     """
 
     def __init__(self, channel_type: str, max_pending: int) -> None:
+        self.room = Room(max_pending)
         self._channel_type = channel_type
-        self._max_pending = max_pending
         self._lock = threading.Lock()
         self._lanes: dict[str, deque[Item]] = {}
-        self._waiters: dict[str, list[Future[Receipt]]] = {}
-        self._reserved = 0
+        self._open: dict[str, list[Future[Receipt]]] = {}
         self._wake: Callable[[str], object] | None = None
-        self._room: list[Callable[[], object]] = []
-        self.pending = 0
+        self._closed = False
 
     def reserve(self) -> None:
-        """Keep a place for an item that is about to be stored; `add` or `cancel` ends it.
+        """Keep a place for an item that is about to be stored; `room.leave` gives it back.
 
         Raises:
             SpoolFull: `max_pending` items are open.
         """
-        with self._lock:
-            if self.pending + self._reserved >= self._max_pending:
-                raise SpoolFull(
-                    f"the outbox of {self._channel_type} is full:"
-                    f" {self._max_pending} messages wait to be sent (max_pending)"
-                )
-            self._reserved += 1
+        if not self.room.reserve():
+            raise SpoolFull(
+                f"the outbox of {self._channel_type} is full:"
+                f" {self.room.most} messages wait to be sent (max_pending)"
+            )
 
-    def cancel(self) -> None:
-        """Give a reserved place back."""
-        with self._lock:
-            self._reserved -= 1
+    def add(
+        self, item: Item, *, waiter: Future[Receipt] | None = None, reserved: bool = False
+    ) -> None:
+        """Take an item that has been stored, at the end of its lane.
 
-    def add(self, items: Iterable[Item], *, reserved: bool = False) -> None:
-        """Take items that have been stored, each at the end of its lane."""
-        for item in items:
-            chat = item.message.channel_id
-            with self._lock:
-                self._lanes.setdefault(chat, deque()).append(item)
-                self.pending += 1
-                self._reserved -= reserved
-                wake = self._wake
-            if wake is not None:
-                wake(chat)
+        Args:
+            item: its id is not open.
+            waiter: is resolved with its receipt.
+            reserved: `reserve` has kept a place for it.
+        """
+        chat = item.message.channel_id
+        if not reserved:
+            self.room.take()
+        with self._lock:
+            self._lanes.setdefault(chat, deque()).append(item)
+            self._open[item.id] = [] if waiter is None else [waiter]
+            wake, closed = self._wake, self._closed
+        if closed and waiter is not None:
+            _resolve(waiter, item.receipt("queued"))
+        elif wake is not None:
+            wake(chat)
 
     def attach(self, wake: Callable[[str], object]) -> list[str]:
         """Let `wake` be told of each chat that has something; return those that have now."""
@@ -87,60 +89,47 @@ class Outbox:
         with self._lock:
             return [lane[0] for lane in self._lanes.values()]
 
-    def remove(self, item: Item, receipt: Receipt) -> None:
-        """Take out an item that is at an end, and tell who waits for it."""
+    def remove(self, item: Item, receipt: Receipt) -> bool:
+        """Take out an item that is at an end, and tell who waits for it; false: it was out."""
         chat = item.message.channel_id
         with self._lock:
+            waiters = self._open.pop(item.id, None)
+            if waiters is None:
+                return False
             lane = self._lanes[chat]
             lane.remove(item)
             if not lane:
                 del self._lanes[chat]
-            self.pending -= 1
-            waiters = self._waiters.pop(item.id, ())
-            room = self._room if self.pending < self._max_pending else []
-            if room:
-                self._room = []
         for waiter in waiters:
             _resolve(waiter, receipt)
-        for call in room:
-            call()
+        self.room.leave()
+        return True
 
-    def has_room(self) -> bool:
-        """Return whether fewer than `max_pending` items are open."""
-        return self.pending < self._max_pending
-
-    def when_room(self, call: Callable[[], object]) -> None:
-        """Call once, soon after fewer than `max_pending` items are open."""
+    def wait_for(self, message_id: str, waiter: Future[Receipt]) -> bool:
+        """Resolve a future with the receipt of an open item; false when none of that id is open."""
         with self._lock:
-            if self.pending >= self._max_pending:
-                self._room.append(call)
-                return
-        call()
-
-    def wait_for(self, message_id: str, waiter: Future[Receipt]) -> None:
-        """Resolve a future with the receipt of an item once it is at an end."""
-        with self._lock:
-            self._waiters.setdefault(message_id, []).append(waiter)
+            waiters = self._open.get(message_id)
+            if waiters is not None:
+                waiters.append(waiter)
+        return waiters is not None
 
     def stop_waiting(self, message_id: str, waiter: Future[Receipt], so_far: Receipt) -> None:
         """Resolve a future now, with what is true so far."""
         with self._lock:
-            waiters = self._waiters.get(message_id, [])
+            waiters = self._open.get(message_id, [])
             if waiter not in waiters:
                 return
             waiters.remove(waiter)
-            if not waiters:
-                del self._waiters[message_id]
         _resolve(waiter, so_far)
 
     def close(self) -> None:
-        """Tell everyone who still waits that it is stored and will be delivered."""
+        """Tell everyone who waits, now or later, that it is stored and will be delivered."""
         with self._lock:
+            self._closed = True
             items = [item for lane in self._lanes.values() for item in lane]
-            waiters, self._waiters = self._waiters, {}
-        for item in items:
-            for waiter in waiters.get(item.id, ()):
-                _resolve(waiter, item.receipt("queued"))
+            waiters = [(one, item) for item in items for one in self._open.get(item.id, ())]
+        for waiter, item in waiters:
+            self.stop_waiting(item.id, waiter, item.receipt("queued"))
 
 
 def _resolve(waiter: Future[Receipt], receipt: Receipt) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cobot_session.config import Config
     from cobot_session.handling import Handler
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
+    from cobot_session.spool import Entry
     from cobot_session.status import Status
 
 T = TypeVar("T")
@@ -141,7 +142,7 @@ class Session:
         """
         engine = self._ready("poll_all_channels")
         with engine.consumer.claim("poll_all_channels"):
-            entries = self._wait(engine.consumer.poll(limit, wait))
+            entries = self._polled(engine, limit, wait)
         return [entry.message for entry in entries]
 
     def messages(self) -> Iterator[IncomingMessage]:
@@ -153,7 +154,7 @@ class Session:
         engine = self._ready("messages")
         with engine.consumer.claim("messages"):
             while not engine.consumer.closed:
-                for entry in self._wait(engine.consumer.poll(1, None)):
+                for entry in self._polled(engine, 1, None):
                     yield entry.message
 
     def ack(self, message: IncomingMessage) -> None:
@@ -303,6 +304,14 @@ class Session:
         self._engine.refuse_channel_loop(verb)
         self._engine.require_running()
         return self._engine
+
+    def _polled(self, engine: Engine, limit: int, wait: float | None) -> list[Entry]:
+        asked = engine.consumer.poll(limit, wait)
+        try:
+            return self._wait(asked)
+        except BaseException:  # Ctrl-C, say: nobody will see what it hands out
+            engine.consumer.take_back(asked)
+            raise
 
     def _wait(self, future: Future[T], timeout: float | None = None) -> T:
         return future.result(timeout)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from cobot_session.errors import PermanentError
-from cobot_session.messages import Sent
 
 if TYPE_CHECKING:
     from cobot_session.door import Door
-    from cobot_session.messages import OutgoingMessage
+    from cobot_session.messages import OutgoingMessage, Sent
     from cobot_session.spool import Item
 
-Call: TypeAlias = Callable[[], Awaitable[Sent]]
+Call: TypeAlias = Callable[[], "Awaitable[Sent]"]
 
 NEEDED_HOOK = {
     "send": "session_send",
@@ -30,13 +29,25 @@ class Step:
 
     Attributes:
         call: makes it.
-        message_id: the message it leaves behind when the channel names none.
-        repeatable: doing it twice is doing it once, whatever the channel.
+        about: the platform's id of the message that it changes; `None`: it makes a new one.
+        stays: there is a message afterwards.
     """
 
     call: Call
-    message_id: str | None = None
-    repeatable: bool = True
+    about: str | None = None
+    stays: bool = True
+
+    @property
+    def repeatable(self) -> bool:
+        """Doing it twice is doing it once, whatever the channel."""
+        return self.about is not None
+
+    def leaves(self, outcome: Sent) -> list[str]:
+        """Return the platform's ids of what is there afterwards."""
+        if not self.stays:
+            return []
+        unchanged = [self.about] if self.about is not None else []
+        return list(outcome.message_ids) or unchanged
 
 
 def steps_of(item: Item, door: Door, targets: list[str]) -> list[Step]:
@@ -80,13 +91,8 @@ def _edit_call(door: Door, chat: str, target: str, content: str) -> Call:
 def _send(door: Door, part: OutgoingMessage) -> Step:
     if "session_send" not in door.hooks:
         raise PermanentError("this channel cannot send, and the text needs one more message")
-    return Step(lambda: door.send(part), repeatable=False)
+    return Step(lambda: door.send(part))
 
 
 def _delete(door: Door, chat: str, target: str) -> Step:
-    return Step(lambda: _without_ids(door.delete(chat, target)))
-
-
-async def _without_ids(deed: Awaitable[Sent]) -> Sent:
-    await deed
-    return Sent()
+    return Step(lambda: door.delete(chat, target), target, stays=False)

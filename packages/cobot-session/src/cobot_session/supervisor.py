@@ -103,7 +103,7 @@ class Supervisor:
 
     def status(self) -> Status:
         """Return what is true now."""
-        pending = self._house.inbox.pending(self.record.id) + self.outbox.pending
+        pending = self._house.inbox.room(self.record.id).taken + self.outbox.room.taken
         return self.vitals.status(pending)
 
     def default_chat(self) -> Future[str | None]:

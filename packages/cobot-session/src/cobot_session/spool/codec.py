@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import Any
 
 from cobot_session.messages import IncomingMessage, Media, OutgoingMessage
 
+log = logging.getLogger("cobot_session.spool")
+
 _BYTES = "$base64"
 
 
 def dumps(value: Any) -> str:
-    """Return compact JSON. What JSON lacks becomes text, so that storing never fails on it."""
-    return json.dumps(value, separators=(",", ":"), default=_encode, skipkeys=True)
+    """Return compact JSON. What JSON lacks becomes text, so that storing never fails on it.
+
+    Raises:
+        ValueError: the value contains itself.
+        RecursionError: it is nested too deeply.
+    """
+    return _encoder.encode(value)
 
 
 def loads(text: str | None) -> Any:
@@ -23,20 +31,38 @@ def loads(text: str | None) -> Any:
     return json.loads(text) if text else None
 
 
-def dump_message(message: IncomingMessage | OutgoingMessage) -> str:
-    """Return a message as JSON text."""
+def dump_outgoing(message: OutgoingMessage) -> str:
+    """Return an outgoing message as JSON text.
+
+    Raises:
+        ValueError, RecursionError: its metadata is nothing that can be stored.
+    """
     return dumps(vars(message))
 
 
+def dump_incoming(message: IncomingMessage) -> str:
+    """Return a received message as JSON text; without metadata that cannot be stored."""
+    try:
+        return dumps(vars(message))
+    except (ValueError, RecursionError) as error:
+        log.error("message %r is stored without its metadata: %s", message.id, error)  # noqa: TRY400 - the text says it all
+        return dumps(vars(message) | {"metadata": {}})
+
+
+def clean(text: str) -> str:
+    """Return text that any store takes: half a surrogate pair is no character."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def load_incoming(text: str) -> IncomingMessage:
-    """Return the incoming message that `dump_message` wrote."""
+    """Return the incoming message that `dump_incoming` wrote."""
     fields = _message_fields(text)
     fields["timestamp"] = datetime.fromisoformat(fields["timestamp"])
     return IncomingMessage(**fields)
 
 
 def load_outgoing(text: str) -> OutgoingMessage:
-    """Return the outgoing message that `dump_message` wrote."""
+    """Return the outgoing message that `dump_outgoing` wrote."""
     return OutgoingMessage(**_message_fields(text))
 
 
@@ -79,3 +105,6 @@ def _encode(value: Any) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=_encode, skipkeys=True)

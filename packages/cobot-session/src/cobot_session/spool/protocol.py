@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from cobot_session.messages import IncomingMessage, Receipt
-    from cobot_session.spool.records import Backlog, DeadLetter, Entry, Item
+    from cobot_session.spool.records import Backlog, Chat, DeadLetter, Entry, Item
 
 
 class Spool(Protocol):
@@ -56,13 +56,13 @@ class Spool(Protocol):
         """Record how far an item has come."""
 
     def finish(self, item: Item, receipt: Receipt, dead: str | None = None) -> Future[None]:
-        """Take an item out of the outbox; with a reason in `dead` it becomes a dead letter."""
+        """Take an item out of the outbox; with a reason in `dead` it becomes a dead letter.
 
-    def receipt(self, message_id: str) -> Future[Receipt | None]:
-        """Return the receipt of an id, as far as it is remembered."""
+        An edit's `standing` becomes the `message_ids` of the message it was about.
+        """
 
-    def retarget(self, message_id: str, platform_ids: Sequence[str]) -> Future[None]:
-        """Record that a delivered message now consists of these platform messages."""
+    def receipt(self, message_id: str, chat: Chat | None = None) -> Future[Receipt | None]:
+        """Return the receipt of an id, as far as it is remembered; of one chat, when named."""
 
     def set_state(self, channel_type: str, state: Mapping[str, Any]) -> Future[None]:
         """Change a plugin's state outside a batch."""
@@ -74,7 +74,10 @@ class Spool(Protocol):
         """Open a dead letter again; false when there is none of that id."""
 
     def drop(self, dead_id: str) -> Future[bool]:
-        """Forget a dead letter; false when there is none of that id."""
+        """Give up a dead letter; false when there is none of that id.
+
+        Its key, or id, is remembered as any other: what comes again is a duplicate.
+        """
 
     def reopened(self) -> Future[Backlog]:
         """Return what another process has opened again since the last call, and dead counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -25,6 +26,7 @@ class Entry:
         deliveries: how many times it was handed out.
         suspect: it was in hand when a process died, so it is handed out alone.
         not_before: epoch seconds; a nacked message waits until then.
+        due: the same by the monotonic clock, which nobody sets; this process goes by it.
     """
 
     seq: int
@@ -32,6 +34,12 @@ class Entry:
     deliveries: int = 0
     suspect: bool = False
     not_before: float = 0.0
+    due: float = 0.0
+
+    def rest(self, seconds: float) -> None:
+        """Be due in so many seconds."""
+        self.not_before = time.time() + seconds if seconds > 0 else 0.0
+        self.due = time.monotonic() + seconds if seconds > 0 else 0.0
 
     @property
     def chat(self) -> Chat:
@@ -47,6 +55,7 @@ class Item:
         op: what to do.
         message: what to send; for an edit `content`, for a reaction `content` is the emoji.
         created: epoch seconds.
+        since: the same by the monotonic clock, which nobody sets; this process goes by it.
         seq: order of acceptance; 0 until it is stored.
         target: for edit, delete and react: a platform message id or a `Receipt.id`.
         parts: what `session_render` made of it; `None` until then.
@@ -56,9 +65,11 @@ class Item:
         attempts: calls of the channel so far.
         in_flight: the current part may have left.
         not_before: epoch seconds of the next attempt.
+        due: the same by the monotonic clock.
         whole_channel: the pause until `not_before` holds the whole channel.
         error: the latest trouble.
         detail: facts of the channel for the receipt.
+        standing: the platform's ids of what an edited message consists of now; `None`: as before.
     """
 
     op: Op
@@ -76,6 +87,14 @@ class Item:
     whole_channel: bool = False
     error: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
+    due: float = 0.0
+    standing: list[str] | None = None
+
+    def rest(self, seconds: float) -> None:
+        """Be due in so many seconds."""
+        self.not_before = time.time() + seconds
+        self.due = time.monotonic() + seconds
 
     @property
     def id(self) -> str:

@@ -88,12 +88,15 @@ def connect(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Connec
         SpoolError: the file cannot be opened.
     """
     try:
-        return _prepared(path, durability)
-    except sqlite3.DatabaseError as error:
-        if path == ":memory:" or not _is_corruption(error):
-            raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
-        _set_aside(path, error)
-        return _prepared(path, durability)
+        try:
+            return _prepared(path, durability)
+        except sqlite3.DatabaseError as error:
+            if path == ":memory:" or not _is_corruption(error):
+                raise
+            _set_aside(path, error)
+            return _prepared(path, durability)
+    except (sqlite3.Error, OSError) as error:
+        raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
 
 
 def _prepared(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Connection:

@@ -1,22 +1,12 @@
-"""The spool in one SQLite file. All SQL of the session stands here and in `schema.py`."""
+"""The spool in one SQLite file; all SQL of the session stands in this folder."""
 
 from __future__ import annotations
 
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
-from cobot_session.messages import Receipt
-from cobot_session.spool import dead
-from cobot_session.spool.codec import (
-    dump_message,
-    dump_parts,
-    dumps,
-    load_incoming,
-    load_outgoing,
-    load_parts,
-    loads,
-)
+from cobot_session.spool import dead, rows
+from cobot_session.spool.codec import clean, dump_incoming, dump_outgoing, dump_parts, dumps
 from cobot_session.spool.protocol import Spool
 from cobot_session.spool.records import Backlog, Entry, Item
 from cobot_session.spool.schema import DEAD, IN_HAND, SETTLED, WAITING, connect
@@ -28,18 +18,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from cobot_session.messages import IncomingMessage
-from cobot_session.spool.records import DeadLetter
+    from cobot_session.messages import IncomingMessage, Receipt
+    from cobot_session.spool.records import Chat, DeadLetter
 
 _CLOSE_SECONDS = 30.0
-_TRIM_AT_ONCE = 5_000
-"""Rows one `trim` removes at most, so that no commit waits long behind it."""
-
-_ENTRY_COLUMNS = "seq, body, deliveries, state, not_before"
-_ITEM_COLUMNS = (
-    "seq, op, target, body, parts, done, ids, attempts, in_flight, not_before, whole_channel,"
-    " error, detail, created"
-)
+_TRIM_AT_ONCE = 2_000
+"""Rows that one `trim` looks at, so that no commit waits long behind it."""
 
 
 class SqliteSpool(Spool):
@@ -63,59 +47,60 @@ class SqliteSpool(Spool):
     ) -> None:
         db = connect(path, durability)
         self._retain = (retain_days * 86_400, retain_count)
-        self._entry_seq = count(_largest(db, "inbox") + 1)
-        self._item_seq = count(_largest(db, "outbox") + 1)
+        self._entries = _largest(db, "inbox")
+        self._items = _largest(db, "outbox")
         self._version = 0
         self._writer = Writer(db, "cobot-spool")
 
     def load(self) -> Future[Backlog]:
-        return self._writer.submit(_load)
+        return self._writer.submit(rows.everything_open)
 
     def store(
         self, channel_type: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]
     ) -> Future[list[Entry]]:
-        bodies = [dump_message(message) for message in messages]
+        bodies = [dump_incoming(message) for message in messages]
         changes = _dumped(state)
 
         def job(db: sqlite3.Connection) -> list[Entry]:
-            entries = [Entry(next(self._entry_seq), message) for message in messages]
             now = time.time()
-            rows = [
-                (entry.seq, channel_type, entry.message.key, entry.message.channel_id, body, now)
-                for entry, body in zip(entries, bodies, strict=True)
+            entries = [
+                Entry(self._entries, message)
+                for message, body in zip(messages, bodies, strict=True)
+                if self._insert_entry(db, channel_type, message, body, now)
             ]
-            stored = _insert_new(db, rows) if rows else set()
             _write_state(db, channel_type, changes)
-            return [entry for entry in entries if entry.seq in stored]
+            return entries
 
         return self._writer.submit(job)
 
     def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
-        rows = [(IN_HAND, entry.deliveries, entry.seq) for entry in entries]
+        changes = [(IN_HAND, entry.deliveries, entry.seq) for entry in entries]
         return self._writer.submit(
-            lambda db: _all(db, "UPDATE inbox SET state = ?, deliveries = ? WHERE seq = ?", rows)
+            lambda db: _all(db, "UPDATE inbox SET state = ?, deliveries = ? WHERE seq = ?", changes)
         )
 
     def settle(self, entries: Sequence[Entry], replies: Sequence[Item] = ()) -> Future[list[Item]]:
-        rows = [_item_row(reply) for reply in replies]
+        new = [_item_row(reply) for reply in replies]
 
         def job(db: sqlite3.Connection) -> list[Item]:
             _settle(db, entries)
-            pairs = zip(replies, rows, strict=True)
+            pairs = zip(replies, new, strict=True)
             return [reply for reply, row in pairs if self._insert_item(db, reply, row)]
 
         return self._writer.submit(job)
 
     def release(self, entries: Sequence[Entry]) -> Future[None]:
-        rows = [(WAITING, entry.deliveries, entry.not_before, entry.seq) for entry in entries]
+        changes = [(WAITING, entry.deliveries, entry.not_before, entry.seq) for entry in entries]
         return self._writer.submit(
             lambda db: _all(
-                db, "UPDATE inbox SET state = ?, deliveries = ?, not_before = ? WHERE seq = ?", rows
+                db,
+                "UPDATE inbox SET state = ?, deliveries = ?, not_before = ? WHERE seq = ?",
+                changes,
             )
         )
 
     def bury_entry(self, entry: Entry, reason: str) -> Future[None]:
-        row = (DEAD, reason, time.time(), entry.seq)
+        row = (DEAD, clean(reason), time.time(), entry.seq)
         return self._writer.submit(
             lambda db: _all(
                 db, "UPDATE inbox SET state = ?, reason = ?, at = ? WHERE seq = ?", [row]
@@ -126,7 +111,7 @@ class SqliteSpool(Spool):
         row = _item_row(item)
 
         def job(db: sqlite3.Connection) -> Receipt | None:
-            return None if self._insert_item(db, item, row) else _receipt(db, item.id)
+            return None if self._insert_item(db, item, row) else rows.receipt(db, item.id)
 
         return self._writer.submit(job)
 
@@ -139,7 +124,7 @@ class SqliteSpool(Spool):
             item.in_flight,
             item.not_before,
             item.whole_channel,
-            item.error,
+            item.error and clean(item.error),
             dumps(item.detail),
             item.seq,
         )
@@ -160,30 +145,29 @@ class SqliteSpool(Spool):
             item.done,
             dumps(receipt.message_ids),
             receipt.attempts,
-            receipt.error,
+            receipt.error and clean(receipt.error),
             dumps(receipt.detail),
-            dead,
+            dead and clean(dead),
             time.time(),
             item.seq,
         )
         forget = ", body = '', parts = NULL" if dead is None else ""
-        return self._writer.submit(
-            lambda db: _all(
-                db,
+        target = None if item.standing is None else (dumps(item.standing), item.target, *item.chat)
+
+        def job(db: sqlite3.Connection) -> None:
+            db.execute(
                 "UPDATE outbox SET state = ?, status = ?, done = ?, ids = ?, attempts = ?,"
                 f" error = ?, detail = ?, reason = ?, at = ?, in_flight = 0{forget} WHERE seq = ?",
-                [row],
+                row,
             )
-        )
+            if target is not None:
+                sql = "UPDATE outbox SET ids = ? WHERE id = ? AND channel = ? AND chat = ?"
+                db.execute(sql, target)
 
-    def receipt(self, message_id: str) -> Future[Receipt | None]:
-        return self._writer.submit(lambda db: _receipt(db, message_id))
+        return self._writer.submit(job)
 
-    def retarget(self, message_id: str, platform_ids: Sequence[str]) -> Future[None]:
-        row = (dumps(list(platform_ids)), message_id)
-        return self._writer.submit(
-            lambda db: _all(db, "UPDATE outbox SET ids = ? WHERE id = ?", [row])
-        )
+    def receipt(self, message_id: str, chat: Chat | None = None) -> Future[Receipt | None]:
+        return self._writer.submit(lambda db: rows.receipt(db, message_id, chat))
 
     def set_state(self, channel_type: str, state: Mapping[str, Any]) -> Future[None]:
         changes = _dumped(state)
@@ -204,7 +188,7 @@ class SqliteSpool(Spool):
             if version == self._version:
                 return Backlog(dead=dead.counts(db))
             self._version = version
-            return _reopened(db)
+            return rows.everything_reopened(db)
 
         return self._writer.submit(job)
 
@@ -220,26 +204,37 @@ class SqliteSpool(Spool):
         age, most = self._retain
 
         def job(db: sqlite3.Connection) -> None:
-            for table in ("inbox", "outbox"):
-                oldest = _largest(db, table) - most
-                db.execute(
-                    f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE state = ?"
-                    " AND (at < ? OR seq <= ?) ORDER BY seq LIMIT ?)",
-                    (SETTLED, time.time() - age, oldest, _TRIM_AT_ONCE),
-                )
+            before = time.time() - age
+            removed = [_trim(db, table, before, most) for table in ("inbox", "outbox")]
+            if max(removed) == _TRIM_AT_ONCE:
+                self._writer.submit(job)  # the rest, after what waits now
 
         return self._writer.submit(job)
 
     def close(self) -> None:
         self._writer.close(_CLOSE_SECONDS)
 
+    def _insert_entry(
+        self, db: sqlite3.Connection, channel: str, message: IncomingMessage, body: str, now: float
+    ) -> bool:
+        """Store a message under the next number; a duplicate uses none up."""
+        cursor = db.execute(
+            "INSERT INTO inbox (seq, channel, key, chat, body, at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (channel, key) DO NOTHING",
+            (self._entries + 1, channel, message.key, message.channel_id, body, now),
+        )
+        self._entries += cursor.rowcount
+        return cursor.rowcount == 1
+
     def _insert_item(self, db: sqlite3.Connection, item: Item, row: tuple[Any, ...]) -> bool:
-        item.seq = next(self._item_seq)
+        """Store an item under the next number; a duplicate uses none up."""
+        item.seq = self._items + 1
         cursor = db.execute(
             "INSERT INTO outbox (seq, id, channel, chat, op, target, body, parts, at, created)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (item.seq, *row),
         )
+        self._items += cursor.rowcount
         return cursor.rowcount == 1
 
 
@@ -249,7 +244,7 @@ def _item_row(item: Item) -> tuple[Any, ...]:
         *item.chat,
         item.op,
         item.target,
-        dump_message(item.message),
+        dump_outgoing(item.message),
         _unstored_parts(item),
         item.created,
         item.created,
@@ -277,15 +272,6 @@ def _settle(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def _insert_new(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> set[int]:
-    db.executemany(
-        "INSERT INTO inbox (seq, channel, key, chat, body, at) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (channel, key) DO NOTHING",
-        rows,
-    )
-    return {seq for (seq,) in db.execute("SELECT seq FROM inbox WHERE seq >= ?", (rows[0][0],))}
-
-
 def _dumped(state: Mapping[str, Any]) -> dict[str, str | None]:
     return {name: None if value is None else dumps(value) for name, value in state.items()}
 
@@ -300,89 +286,12 @@ def _write_state(
             db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (channel_type, name, value))
 
 
-def _receipt(db: sqlite3.Connection, message_id: str) -> Receipt | None:
-    row = db.execute(
-        "SELECT status, ids, error, attempts, detail FROM outbox WHERE id = ?", (message_id,)
-    ).fetchone()
-    if row is None:
-        return None
-    status, ids, error, attempts, detail = row
-    return Receipt(message_id, status, tuple(loads(ids)), error, attempts, loads(detail) or {})
-
-
-def _load(db: sqlite3.Connection) -> Backlog:
-    entries = [
-        _entry(row)
-        for row in db.execute(
-            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state IN (0, 1) ORDER BY seq"
-        )
-    ]
-    items = [
-        _item(row)
-        for row in db.execute(f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 ORDER BY seq")
-    ]
-    states: dict[str, dict[str, Any]] = {}
-    for channel, name, value in db.execute("SELECT channel, name, value FROM state"):
-        states.setdefault(channel, {})[name] = loads(value)
-    db.execute("UPDATE inbox SET reopened = 0 WHERE reopened")
-    db.execute("UPDATE outbox SET reopened = 0 WHERE reopened")
-    return Backlog(entries, items, states, dead.counts(db))
-
-
-def _reopened(db: sqlite3.Connection) -> Backlog:
-    entries = [
-        _entry(row)
-        for row in db.execute(
-            f"SELECT {_ENTRY_COLUMNS} FROM inbox WHERE state = 0 AND reopened ORDER BY seq"
-        )
-    ]
-    items = [
-        _item(row)
-        for row in db.execute(
-            f"SELECT {_ITEM_COLUMNS} FROM outbox WHERE state = 0 AND reopened ORDER BY seq"
-        )
-    ]
-    db.execute("UPDATE inbox SET reopened = 0 WHERE state = 0 AND reopened")
-    db.execute("UPDATE outbox SET reopened = 0 WHERE state = 0 AND reopened")
-    return Backlog(entries, items, dead=dead.counts(db))
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    seq, body, deliveries, state, not_before = row
-    return Entry(seq, load_incoming(body), deliveries, state == IN_HAND, not_before)
-
-
-def _item(row: tuple[Any, ...]) -> Item:
-    (
-        seq,
-        op,
-        target,
-        body,
-        parts,
-        done,
-        ids,
-        attempts,
-        in_flight,
-        not_before,
-        whole,
-        error,
-        detail,
-        created,
-    ) = row
-    return Item(
-        op=op,
-        message=load_outgoing(body),
-        created=created,
-        seq=seq,
-        target=target,
-        parts=load_parts(parts) if parts else None,
-        parts_stored=bool(parts),
-        done=done,
-        message_ids=loads(ids),
-        attempts=attempts,
-        in_flight=bool(in_flight),
-        not_before=not_before,
-        whole_channel=bool(whole),
-        error=error,
-        detail=loads(detail) or {},
-    )
+def _trim(
+    db: sqlite3.Connection, table: Literal["inbox", "outbox"], before: float, most: int
+) -> int:
+    """Remove the oldest settled rows that are past their retention; return how many."""
+    return db.execute(
+        f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM {table}"
+        " WHERE state = ? ORDER BY seq LIMIT ?) WHERE at < ? OR seq <= ?)",
+        (SETTLED, _TRIM_AT_ONCE, before, _largest(db, table) - most),
+    ).rowcount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -79,24 +80,45 @@ class Writer:
         return True
 
     def _commit(self, jobs: list[Job]) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            results = [job(self._db) for job, _ in jobs]
-            self._db.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - what a job raises is its caller's to handle
-            self._roll_back()
-            if len(jobs) > 1:
-                for job in jobs:
-                    self._commit([job])
+        """Commit jobs together; one that raises is told so, and the others go on without it."""
+        while jobs:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:  # another process holds it: each would wait as long
+                _refuse(jobs, error)
+                return
+            results: list[Any] = []
+            try:
+                for job, _ in jobs:
+                    results.append(job(self._db))
+                self._db.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001 - what a job raises is its caller's to handle
+                self._roll_back()
+                jobs = self._without_the_failed(jobs, len(results), error)
             else:
-                jobs[0][1].set_exception(_translated(error))
-            return
-        for (_, future), result in zip(jobs, results, strict=True):
-            future.set_result(result)
+                for (_, future), result in zip(jobs, results, strict=True):
+                    future.set_result(result)
+                return
+
+    def _without_the_failed(self, jobs: list[Job], done: int, error: Exception) -> list[Job]:
+        """Tell whose job failed, and return the others; `done` of them went well."""
+        if len(jobs) > 1 and (done == len(jobs) or isinstance(error, sqlite3.OperationalError)):
+            for job in jobs:  # no job's own fault: what is too much together may do one by one
+                self._commit([job])
+            return []
+        failed = min(done, len(jobs) - 1)
+        _refuse([jobs[failed]], error)
+        return jobs[:failed] + jobs[failed + 1 :]
 
     def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        if self._db.in_transaction:  # SQLite may have rolled back by itself
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+
+def _refuse(jobs: list[Job], error: Exception) -> None:
+    for _, future in jobs:
+        future.set_exception(_translated(error))
 
 
 def _translated(error: Exception) -> Exception:
