@@ -122,6 +122,30 @@ def test_a_file_that_is_named_and_absent(tmp_path, how):
     assert str(path) in str(caught.value)
 
 
+def test_a_path_of_nobody():
+    """A path that begins with an unknown user's home says so."""
+    with pytest.raises(ConfigError, match="names a user who is not known"):
+        load_config("~nobody-of-this-name/cobot.yml", env={})
+
+
+def test_a_config_folder_of_somebody_else(tmp_path, monkeypatch):
+    """Where the user's config folder may not be looked into, there is no file."""
+    monkeypatch.chdir(tmp_path)
+    too_long = tmp_path / ("x" * 300)
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: too_long)
+    assert load_config(env={}).file is None
+
+
+def test_a_mapping_with_an_unset_variable():
+    """It is told like in a file."""
+    assert problems({"plugins": {"t": {"x": ["${NOT_SET}"]}}}) == [
+        (
+            "plugins.t.x[0]: the environment variable NOT_SET is not set. "
+            "Fix: Set NOT_SET, or write `${NOT_SET:-default}`."
+        )
+    ]
+
+
 def test_a_folder_is_no_file(tmp_path):
     """What cannot be read says why."""
     with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
@@ -305,8 +329,11 @@ def test_settings_do_not_change(write):
 
 def test_a_disabled_block_needs_no_variables(write):
     """Disabling a channel is the way to run without its token."""
-    path = write("plugins: {t: {enabled: false, token: '${NOT_SET}'}}")
-    assert not load_config(path, env={}).blocks["t"].common.enabled
+    unset = "default_chat: '${NOT_SET}', poll_interval: soon, token: '${NOT_SET}'"
+    path = write(f"plugins: {{t: {{enabled: false, use: other, {unset}}}}}")
+    block = load_config(path, env={}).blocks["t"]
+    assert not block.common.enabled
+    assert block.use == "other"
 
 
 def test_a_variable_can_disable_a_block(write):

@@ -172,7 +172,9 @@ def test_nothing_where_something_belongs(validated):
     )
 
 
-@pytest.mark.parametrize("token", ["hunter22", "pw", "${TOKEN}", "!file token", "'with space'"])
+@pytest.mark.parametrize(
+    "token", ["hunter22", "pw", "e", "${TOKEN}", "!file token", "'with space'"]
+)
 def test_a_validator_that_repeats_a_secret(validated, tmp_path, token):
     """What a plugin's validator says is printed without the value."""
     (tmp_path / "token").write_text("hunter22")
@@ -196,6 +198,14 @@ def test_a_model_validator_that_repeats_a_secret(validated):
 
     (told,) = mistakes(validated, "    token: hunter22\n    ids: [123456789]\n", Talkative)
     assert "cannot use {'token': '…', 'ids': […]}" in told
+
+
+def test_a_secret_that_is_one_already():
+    """A mapping may hold a `SecretStr`; its value is not printed either."""
+    config = load_config({"plugins": {"t": {"bot_token": SecretStr("hunter22")}}}, env={})
+    with pytest.raises(ConfigError) as caught:
+        validate_options(config, config.blocks["t"], Telegram)
+    assert "and … does not" in str(caught.value)
 
 
 def test_the_error_carries_no_secret(validated):
@@ -273,6 +283,41 @@ def test_extra_keys_that_a_model_does_not_want(validated, extra):
     ]
 
 
+class ByName(BaseModel):
+    name: str
+
+
+class ById(BaseModel):
+    id: int
+    note: str = ""
+
+
+class Places(BaseModel):
+    place: str | ByName | list[ById] | ById = ""
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("{id: 1, nte: x}", ["place.nte: `nte` is not a known key. Fix: Did you mean `note`?"]),
+        ("[{id: 1, x: 2}]", ["place[0].x: `x` is not a known key. Fix: Known here: id, note."]),
+        (
+            "[{id: 1}, {id: x}]",
+            [
+                (
+                    "place[1].id: should be a valid integer, unable to parse string as an integer. "
+                    "Fix: Write a whole number."
+                )
+            ],
+        ),
+    ],
+)
+def test_unions(validated, written, told):
+    """Of a value that may be several things, only the mistake in what it was meant to be."""
+    found = mistakes(validated, f"    place: {written}\n", Places)
+    assert [line.partition("telegram.")[2] for line in found] == told
+
+
 def test_aliases_are_keys(validated):
     """A setting is known by its alias, by all its aliases, and by name where the model says so."""
 
@@ -283,6 +328,7 @@ def test_aliases_are_keys(validated):
 
     settings = validated("    from: a\n    target: b\n", Aliased)
     assert (settings.from_, settings.where) == ("a", "b")
+    assert validated("    to: b\n", Aliased).where == "b"
     assert validated("    from_: a\n", Aliased).from_ == "a"
     (told,) = mistakes(validated, "    targt: a\n", Aliased)
     assert "Did you mean `target`?" in told

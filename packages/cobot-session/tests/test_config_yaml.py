@@ -104,7 +104,14 @@ def test_explicit_tags(read):
 
 @pytest.mark.parametrize(
     "value",
-    ["!secret-word x", "!!python/object/apply:os.system [id]", "!!binary aGk=", "!!int five"],
+    [
+        "!secret-word x",
+        "!!set {a, b}",
+        "!!omap [a: 1]",
+        "!!python/object/apply:os.system [id]",
+        "!!binary aGk=",
+        "!!int five",
+    ],
 )
 def test_other_tags(read, value):
     """A tag that is not known is a mistake; it runs nothing, and it is not repeated."""
@@ -144,8 +151,10 @@ def test_merged_mappings(read):
     a: &a {x: 1, y: 1, z: 1}
     b: &b {x: 2, y: 2, w: 2}
     c: {<<: [*a, *b], x: 3}
+    d: {x: 3, <<: *a, <<: *b}
 """
     assert read(text)["c"] == {"x": 3, "y": 1, "z": 1, "w": 2}
+    assert read(text)["d"] == {"x": 3, "y": 1, "z": 1, "w": 2}
 
 
 def test_what_is_overridden_is_not_read(read):

@@ -731,7 +731,8 @@ def test_given_goes_before_installed(site):
 
 
 @pytest.mark.parametrize(
-    ("target", "remedy"), [(Given(), "Its authors"), (lambda: 1 / 0, "Correct the class")]
+    ("target", "remedy"),
+    [(Given(), "Give the class itself."), (lambda: 1 / 0, "Correct the class")],
 )
 def test_given_and_wrong(target, remedy):
     """A mistake in it is a record, without advice on `pip`."""

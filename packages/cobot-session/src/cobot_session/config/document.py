@@ -83,7 +83,7 @@ def _read_file(file: Path, env: Mapping[str, str]) -> Document:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         fix = "Check the path given to --config or in COBOT_CONFIG."
         raise ConfigError([Problem(str(file), "there is no such file", fix)]) from None

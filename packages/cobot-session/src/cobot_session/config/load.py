@@ -33,6 +33,8 @@ NAME_RULE = "begins with a letter and goes on with at most 63 letters, digits, `
 
 NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 
+_SWITCHES = frozenset({"use", "enabled"})
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -142,11 +144,7 @@ class _Loading:
         What could not be read is not told a second time for being empty, and what a disabled block
         says only to its plugin does not matter.
         """
-        reading = [
-            problem
-            for steps, problem in self._document.problems
-            if steps[:2] not in off or not COMMON_KEYS.isdisjoint(steps[2:3])
-        ]
+        reading = [problem for steps, problem in self._document.problems if steps[:2] not in off]
         told = {problem.field for problem in reading}
         checking = [problem for problem in self._problems if problem.field not in told]
         return tuple(sorted([*reading, *checking], key=lambda it: (it.line, it.column)))
@@ -172,7 +170,8 @@ class _Loading:
 
     def _block(self, name: str, data: Mapping[str, Any]) -> Block:
         steps = ("plugins", name)
-        common = {key: value for key, value in data.items() if key in COMMON_KEYS}
+        wanted = _common_keys(data)
+        common = {key: value for key, value in data.items() if key in wanted}
         options = {key: value for key, value in data.items() if key not in COMMON_KEYS}
         settings = self._checked(CommonSettings, common, steps)
         use = settings.use or name
@@ -217,6 +216,13 @@ class _Loading:
 
     def _report(self, steps: Steps, rule: str, fix: str, *, at_key: bool = False) -> None:
         self._problems.append(self._places.problem(steps, rule, fix, at_key=at_key))
+
+
+def _common_keys(data: Mapping[str, Any]) -> frozenset[str]:
+    """Return the common keys that count; the others of a disabled block need not be right."""
+    switches = Part({key: data[key] for key in _SWITCHES & data.keys()}, (), Places())
+    settings = check(CommonSettings, switches).value
+    return COMMON_KEYS if settings is None or settings.enabled else _SWITCHES
 
 
 def _top_level_fix(key: str) -> str:

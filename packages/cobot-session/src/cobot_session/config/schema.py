@@ -118,8 +118,9 @@ def _of_model(name: str, model: type[BaseModel] | None, definitions: Schema) -> 
         return anything
     inner = {f"{name}.{key}": item for key, item in schema.pop("$defs", {}).items()}
     definitions |= {key: _as_written(item) for key, item in inner.items()}
-    if "$ref" in schema:  # the model refers to itself
-        schema = inner[schema["$ref"].removeprefix("#/$defs/")]
+    for whole in (schema, *schema.get("allOf", ())):
+        if "$ref" in whole:  # the model refers to itself
+            schema = inner[whole["$ref"].removeprefix("#/$defs/")]
     return _as_written(schema) | {"type": ["object", "null"]}
 
 

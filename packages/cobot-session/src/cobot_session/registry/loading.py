@@ -17,6 +17,7 @@ from cobot_session.hookspecs import CHANNEL_HOOKS, OBSERVER_HOOKS
 from cobot_session.nearest import nearest
 from cobot_session.plugin import Limits
 from cobot_session.registry.identity import check_contract, identity
+from cobot_session.registry.installed import GIVEN
 from cobot_session.registry.record import PluginRecord
 from cobot_session.registry.stranger import guarded
 
@@ -123,11 +124,14 @@ def _probe(record: PluginRecord, origin: Installed) -> object:
 def _factory(target: Any, origin: Installed) -> Callable[[], object]:
     if isinstance(target, type | functools.partial) or inspect.isroutine(target):
         return target
-    kind = "the module" if isinstance(target, ModuleType) else "an object of class"
-    name = target.__name__ if isinstance(target, ModuleType) else type(target).__name__
+    what = f"an object of class `{type(target).__name__}`"
+    if isinstance(target, ModuleType):
+        what = f"the module `{target.__name__}`"
+    if origin.distribution == GIVEN:
+        raise PluginError(f"it is {what}, not a class or a factory", "Give the class itself.")
     module = origin.value.partition(":")[0]
     raise PluginError(
-        f"its entry point names {kind} `{name}`, not a class or a factory",
+        f"its entry point names {what}, not a class or a factory",
         f'Its authors have to write `{origin.name} = "{module}:TheClass"`.',
     )
 
