@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cobot_session.spool import Item
     from cobot_session.supervisor import Supervisor
 
-_MOST_BETWEEN_HEALTH_CHECKS = 30.0
+_MOST_BETWEEN_HEALTH_CHECKS = 5.0
 _NEWS_SECONDS = 2.0
 """How long an observer may still be told what has happened when the session stops."""
 

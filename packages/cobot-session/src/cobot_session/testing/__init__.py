@@ -1,5 +1,40 @@
-"""What tests of agents and of channels need. It is imported by tests only."""
+"""What tests of agents and of channels need; write `pytest_plugins = ["cobot_session.testing"]`.
 
-from cobot_session.testing.fake import FakeChannel
+Who writes an agent uses `FakeChannel`, or the fixtures `fake_channel` and `session`. Who writes a
+channel derives `ChannelContract`, gives it a `ChannelCase` and, for the behavioural half, a `Wire`.
+"""
 
-__all__ = ["FakeChannel"]
+from cobot_session.testing.case import Absent, ChannelCase, Refusal, Seen, Wire
+from cobot_session.testing.contract import ChannelContract, contract_tests
+from cobot_session.testing.fake import FakeChannel, FakePlugin, Post
+from cobot_session.testing.fake_wire import FakeWire
+from cobot_session.testing.plugin import (
+    fake_channel,
+    pytest_addoption,
+    pytest_collection_finish,
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    session,
+)
+
+__all__ = [
+    "Absent",
+    "ChannelCase",
+    "ChannelContract",
+    "FakeChannel",
+    "FakePlugin",
+    "FakeWire",
+    "Post",
+    "Refusal",
+    "Seen",
+    "Wire",
+    "contract_tests",
+    "fake_channel",
+    "pytest_addoption",
+    "pytest_collection_finish",
+    "pytest_configure",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+    "session",
+]

@@ -8,13 +8,29 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
+from cobot_session.errors import OutcomeUnknown, TemporaryError
 from cobot_session.messages import IncomingMessage, Media, OutgoingMessage
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.status import Health
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _WAIT_SECONDS = 25.0
+
+
+@dataclass
+class Post:
+    """A message of the channel, as people see it now."""
+
+    id: str
+    message: OutgoingMessage
+    text: str
+    reactions: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -28,61 +44,104 @@ class FakeChannel:
             fake.says("hello")
 
     Attributes:
-        limits: the physics it claims.
-        sent: what people see, in the order it came.
+        limits: the physics it claims; with `idempotent` a repeated id is taken once.
+        sent: messages in the order they came.
+        posts: id -> what people see now; deleted ones are gone.
         edits: `(channel_id, msg_id, content)`.
         deleted: `(channel_id, msg_id)`.
         reactions: `(channel_id, msg_id, emoji)`.
         typings: chat ids.
         presences: in the order they were shown.
-        failures: raised by the next sends, one each.
+        failures: raised by the next sends, one each; after `OutcomeUnknown` the message is there.
+        is_cut: nothing goes in or out.
     """
 
     limits: Limits = field(default_factory=Limits)
     sent: list[OutgoingMessage] = field(default_factory=list)
+    posts: dict[str, Post] = field(default_factory=dict)
     edits: list[tuple[str, str, str]] = field(default_factory=list)
     deleted: list[tuple[str, str]] = field(default_factory=list)
     reactions: list[tuple[str, str, str]] = field(default_factory=list)
     typings: list[str] = field(default_factory=list)
     presences: list[str] = field(default_factory=list)
     failures: deque[Exception] = field(default_factory=deque)
+    is_cut: bool = False
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
-        self._unacknowledged: list[IncomingMessage] = []
-        self._new: deque[IncomingMessage] = deque()
-        self._bells: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._waiting: deque[Any] = deque()
+        self._handed_out = 0
+        self._taken: dict[str, str] = {}
+        self._bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
     def plugin(self) -> Plugin:
         """Return a fresh channel object that speaks to this network."""
-        limits = self.limits
+        return FakePlugin(self)
 
-        class Fake(_Fake):
-            pass
-
-        Fake.limits = limits
-        return Fake(self)
+    # -- what people do
 
     def says(
-        self, content: str, *, chat: str = "chat", sender: str = "alice", **fields: Any
+        self,
+        content: str,
+        *,
+        chat: str = "chat",
+        sender: str = "alice",
+        files: Mapping[str, bytes] | None = None,
+        **fields: Any,
     ) -> IncomingMessage:
-        """Let a person say something; returns the message as the network has it."""
+        """Let a person say something; returns the message as the network has it.
+
+        Args:
+            content: the words.
+            chat: where.
+            sender: who.
+            files: name -> content of what is attached.
+            fields: any other field of an `IncomingMessage`.
+        """
         number = next(self._numbers)
+        media = [
+            Media("document", data=data, filename=name) for name, data in (files or {}).items()
+        ]
         message = IncomingMessage(
-            id=fields.pop("id", f"m{number}"),
-            channel_type="",
-            channel_id=chat,
-            sender_id=sender,
-            sender_name=fields.pop("sender_name", sender.title()),
-            content=content,
-            timestamp=fields.pop("timestamp", datetime.now(UTC)),
-            **{"direct": True, **fields},
+            **{
+                "id": f"m{number}",
+                "channel_type": "",
+                "channel_id": chat,
+                "sender_id": sender,
+                "sender_name": sender.title(),
+                "content": content,
+                "timestamp": datetime.now(UTC),
+                "media": media,
+                "direct": True,
+                "key": f"k{number}",
+                **fields,
+            }
         )
-        with self._changed:
-            self._new.append(message)
-            self._ring()
+        self.delivers(message)
         return message
+
+    def delivers(self, anything: Any) -> None:
+        """Let the network deliver something, be it a message or not."""
+        with self._changed:
+            self._waiting.append(anything)
+            self._ring()
+
+    def cuts(self) -> None:
+        """Break the connection."""
+        with self._changed:
+            self.is_cut = True
+            self._ring()
+
+    def mends(self) -> None:
+        """Make the connection again."""
+        self.is_cut = False
+
+    # -- what people see
+
+    def texts(self, chat: str | None = None) -> list[str]:
+        """Return the texts that were sent, to all chats or to one."""
+        return [one.content for one in self.sent if chat in {None, one.channel_id}]
 
     def wait_for_sent(self, count: int = 1, timeout: float = 10.0) -> list[OutgoingMessage]:
         """Return what was sent once it is at least so many messages.
@@ -95,86 +154,117 @@ class FakeChannel:
                 raise TimeoutError(f"{len(self.sent)} of {count} messages after {timeout:g} s")
             return list(self.sent)
 
-    def texts(self, chat: str | None = None) -> list[str]:
-        """Return the texts people see, in all chats or in one."""
-        return [one.content for one in self.sent if chat in {None, one.channel_id}]
+    # -- the network's side of the channel
 
-    # -- the network's side
-
-    def receive(self) -> list[IncomingMessage]:
-        """Return what is new, again and again until it is acknowledged."""
+    def receive(self) -> list[Any]:
+        """Return what waits; it goes on waiting until it is acknowledged."""
+        self.check()
         with self._changed:
-            self._unacknowledged.extend(self._new)
-            self._new.clear()
-            return list(self._unacknowledged)
+            self._handed_out = len(self._waiting)
+            return list(self._waiting)
 
     def acknowledge(self) -> None:
-        """Forget what the last call returned."""
+        """Forget what the last `receive` returned."""
         with self._changed:
-            self._unacknowledged.clear()
+            for _ in range(self._handed_out):
+                self._waiting.popleft()
+            self._handed_out = 0
 
-    def subscribe(self, loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
-        """Ring a bell when there is something new."""
+    def connect(self, bell: asyncio.Event) -> None:
+        """Ring a bell on this loop when there is something new; nothing is handed out yet."""
         with self._changed:
-            self._bells = [(loop, bell)]
+            self._bell = asyncio.get_running_loop(), bell
+            self._handed_out = 0
+
+    def check(self) -> None:
+        """Raise when the connection is broken."""
+        if self.is_cut:
+            raise TemporaryError("the connection is cut")
 
     def post(self, message: OutgoingMessage) -> str:
-        """Take a message; fails as `failures` says."""
+        """Take a message and return its id; fails as `failures` says."""
+        self.check()
         with self._changed:
-            if self.failures:
-                raise self.failures.popleft()
-            self.sent.append(message)
+            failure = self.failures.popleft() if self.failures else None
+            if failure is not None and not isinstance(failure, OutcomeUnknown):
+                raise failure
+            id_ = self._posted(message)
             self._changed.notify_all()
-            return f"s{next(self._numbers)}"
+            if failure is not None:
+                raise failure
+            return id_
+
+    def _posted(self, message: OutgoingMessage) -> str:
+        if self.limits.idempotent and message.id in self._taken:
+            return self._taken[message.id]
+        id_ = f"s{next(self._numbers)}"
+        self._taken[message.id] = id_
+        self.sent.append(message)
+        self.posts[id_] = Post(id_, message, message.content)
+        return id_
 
     def _ring(self) -> None:
-        for loop, bell in self._bells:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(bell.set)
+        if self._bell is not None and not self._bell[0].is_closed():
+            loop, bell = self._bell
+            loop.call_soon_threadsafe(bell.set)
 
 
-class _Fake(Plugin):
+class FakeConfig(BaseModel):
+    """A network in memory has no settings."""
+
+
+class FakePlugin(Plugin):
+    """The channel object of a `FakeChannel`."""
+
     meta = PluginMeta(id="fake", version="1.0.0")
+    config_model = FakeConfig
 
     def __init__(self, network: FakeChannel) -> None:
-        self._network = network
+        self.network = network
+        self.limits = network.limits  # type: ignore[misc]  # each network has its own physics
 
     async def start(self) -> None:
         self._bell = asyncio.Event()
-        self._network.subscribe(asyncio.get_running_loop(), self._bell)
+        self.network.connect(self._bell)
 
     async def session_receive(self) -> list[IncomingMessage]:
-        self._network.acknowledge()
+        self.network.acknowledge()
         self._bell.clear()
-        if batch := self._network.receive():
+        if batch := self.network.receive():
             return batch
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._bell.wait()
         except TimeoutError:
             return []
-        return self._network.receive()
+        return self.network.receive()
 
     async def session_send(self, message: OutgoingMessage) -> str:
-        return self._network.post(message)
+        return self.network.post(message)
 
     async def session_typing(self, channel_id: str) -> None:
-        self._network.typings.append(channel_id)
+        self.network.typings.append(channel_id)
 
     async def session_presence(self, status: str) -> None:
-        self._network.presences.append(status)
+        self.network.presences.append(status)
 
     async def session_edit(self, channel_id: str, msg_id: str, content: str) -> None:
-        self._network.edits.append((channel_id, msg_id, content))
+        self.network.check()
+        self.network.edits.append((channel_id, msg_id, content))
+        if msg_id in self.network.posts:
+            self.network.posts[msg_id].text = content
 
     async def session_delete(self, channel_id: str, msg_id: str) -> None:
-        self._network.deleted.append((channel_id, msg_id))
+        self.network.deleted.append((channel_id, msg_id))
+        self.network.posts.pop(msg_id, None)
 
     async def session_react(self, channel_id: str, msg_id: str, emoji: str) -> None:
-        self._network.reactions.append((channel_id, msg_id, emoji))
+        self.network.reactions.append((channel_id, msg_id, emoji))
+        if msg_id in self.network.posts:
+            self.network.posts[msg_id].reactions = [emoji] if emoji else []
 
     async def session_fetch(self, media: Media) -> bytes:
-        return f"content of {media.id}".encode()
+        return media.data or b""
 
     async def session_health(self) -> Health:
-        return Health(True)
+        return Health(not self.network.is_cut, "the connection is cut")

@@ -1,0 +1,29 @@
+"""Waiting, for a bounded time, for something that happens on the other side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_LOOK_EVERY = 0.02
+
+
+def until(probe: Callable[[], T], bound: float, missing: str) -> T:
+    """Return the probe's first true value.
+
+    Raises:
+        AssertionError: there was none within `bound` seconds; the text says what was missing.
+    """
+    deadline = time.monotonic() + bound
+    pause = threading.Event()
+    while not (value := probe()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"within {bound:g} s: {missing}")
+        pause.wait(_LOOK_EVERY)
+    return value
