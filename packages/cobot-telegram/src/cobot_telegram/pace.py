@@ -1,7 +1,7 @@
 """How fast messages go out.
 
 Nothing is slowed before Telegram asks for it. After a 429 the published limits are kept for some
-minutes: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this.
+minutes, by the chat that was refused, or by the bot when it was the bot's limit: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Pace:
     ) -> None:
         self._strict = strict
         self._clock = clock
-        self._careful_until = float("-inf")
+        self._bot_careful_until = float("-inf")
+        self._careful_until: OrderedDict[object, float] = OrderedDict()
         self._bot = Window(*_BOT)
         self._chats: OrderedDict[object, tuple[Window, ...]] = OrderedDict()
         self._refusals: deque[tuple[float, object]] = deque(maxlen=16)
@@ -67,10 +68,10 @@ class Pace:
     def delay(self, chat: int | str) -> tuple[float, Literal["chat", "channel"]]:
         """Return how many seconds a message to a chat should wait, and by whose limit."""
         now = self._clock()
-        if not self._strict and now >= self._careful_until:
-            return 0.0, "chat"
-        own = max(window.delay(now) for window in self._windows(chat))
-        everybody = self._bot.delay(now)
+        careful = self._strict or now < self._careful_until.get(chat, 0.0)
+        own = max(window.delay(now) for window in self._windows(chat)) if careful else 0.0
+        careful = self._strict or now < self._bot_careful_until
+        everybody = self._bot.delay(now) if careful else 0.0
         return (own, "chat") if own >= everybody else (everybody, "channel")
 
     def note(self, chat: int | str, count: int = 1) -> None:
@@ -87,13 +88,22 @@ class Pace:
         bot as a whole was too fast and this chat was not.
         """
         now = self._clock()
-        self._careful_until = now + CAREFUL_SECONDS
         self._refusals.append((now, chat))
+        if self._is_the_bots(chat, now):
+            self._bot_careful_until = now + CAREFUL_SECONDS
+            return "channel"
+        self._careful_until[chat] = now + CAREFUL_SECONDS
+        self._careful_until.move_to_end(chat)
+        if len(self._careful_until) > _CHATS_REMEMBERED:
+            self._careful_until.popitem(last=False)
+        return "chat"
+
+    def _is_the_bots(self, chat: object, now: float) -> bool:
         recent = {one for at, one in self._refusals if at > now - _SAME_FLOOD_SECONDS}
         if chat is None or len(recent) >= _MANY_CHATS:
-            return "channel"
+            return True
         own = any(window.delay(now) > 0 for window in self._windows(chat))
-        return "chat" if own or self._bot.delay(now) == 0 else "channel"
+        return not own and self._bot.delay(now) > 0
 
     def _windows(self, chat: object) -> tuple[Window, ...]:
         if chat not in self._chats:

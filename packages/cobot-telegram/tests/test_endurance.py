@@ -1,0 +1,183 @@
+"""Bursts, faults, restarts and kills: everything is handled, in order, and answered once."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cobot_telegram.testing import (
+    BotApiServer,
+    CutAfter,
+    CutBefore,
+    Drip,
+    Duplicate,
+    Flood,
+    Reorder,
+    ServerError,
+    User,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AGENT = """
+import os
+import sys
+from cobot_session.session import Session
+from cobot_telegram import Telegram
+
+folder, token, api_url = sys.argv[1:]
+block = {"bot_token": token, "api_url": api_url, "access": {"open": True}}
+settings = {"plugins": {"workspace": {"path": folder}, "telegram": block}}
+
+def handle(message):
+    os.write(1, f"{message.channel_id} {message.content}\\n".encode())  # one write: whole lines
+    return "echo " + message.content
+
+with Session(settings, plugins={"telegram": Telegram}) as session:
+    session.run(handle, concurrency=8)
+"""
+CHATS = 10
+BURST = 25
+CONCURRENCY = 10
+
+
+class Agent:
+    """The bot in a process of its own; what it handles is told line by line."""
+
+    def __init__(self, server: BotApiServer, script: Path, folder: Path) -> None:
+        self._server = server
+        self._command = [sys.executable, str(script), str(folder), server.token, server.api_url]
+        self.handled: list[tuple[int, str]] = []
+        self.errors = folder / "errors.txt"
+        self.start()
+
+    def start(self) -> None:
+        """Start the process anew, over the same folder."""
+        with self.errors.open("a") as errors:
+            self._process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            chat, _, text = line.rstrip("\n").partition(" ")
+            with self._server.changes:
+                self.handled.append((int(chat), text))
+                self._server.changes.notify()
+
+    def wait(self, count: int) -> None:
+        """Block until so many different messages have been handled."""
+        self._server.changes.wait(
+            lambda: len(set(self.handled)) >= count,
+            timeout=120,
+            what=lambda: f"{len(set(self.handled))} of {count}: {self.errors.read_text()[-2000:]}",
+        )
+
+    def kill(self) -> None:
+        """Leave no process behind, whatever the test came to."""
+        self._process.kill()
+        self._process.wait(30)
+        self._reader.join(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def end(self, how: signal.Signals) -> int:
+        self._process.send_signal(how)
+        code = self._process.wait(30)
+        self.kill()
+        return code
+
+
+def order_trouble(server: BotApiServer) -> None:
+    """Plant what goes wrong for the whole run."""
+    for fault in (ServerError(502), CutBefore(), CutAfter(), Duplicate(), Reorder(), Flood(1)):
+        server.faults.add(fault, on="getUpdates", rate=0.04, times=None)
+    server.faults.add(Drip(size=512, pause=0.001), on="getUpdates", rate=0.04, times=None)
+    for trouble in (ServerError(502), ServerError(500, "oops")):
+        server.faults.add(trouble, on="sendMessage", rate=0.003, times=None)
+
+
+def endure(tmp_path: Path, total: int, block: int) -> None:
+    """Run `total` messages; in each block of them one SIGKILL and one orderly restart."""
+    dice = random.Random(5)  # noqa: S311
+    script = tmp_path / "agent.py"
+    script.write_text(AGENT)
+    said: dict[int, list[str]] = defaultdict(list)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(BotApiServer(seed=5, remember=1000))
+        users = [server.user(f"User {n}") for n in range(CHATS)]
+        order_trouble(server)
+        agent = Agent(server, script, tmp_path)
+        stack.callback(agent.kill)
+        for start in range(0, total, block):
+            for how in (signal.SIGKILL, signal.SIGINT):
+                for _ in range(0, block // 2, BURST):
+                    for chat, texts in say_some(users, said, BURST, dice).items():
+                        said[chat] += texts
+                enough = start + dice.randrange(1, block // 2)
+                agent.wait(enough)
+                agent.end(how)
+                agent.start()
+        agent.wait(total)
+        server.bot.wait_until_confirmed(timeout=60)
+        server.faults.clear()
+        cut_off = total // block * CONCURRENCY  # calls a kill cut off: their outcome is unknown
+        server.wait_for(
+            lambda: sum(len(user.chat.answers) for user in users) >= total - cut_off,
+            timeout=120,
+            what="not every message was answered",
+        )
+        agent.end(signal.SIGINT)
+        check(agent, users, said)
+
+
+def say_some(
+    users: list[User], said: dict[int, list[str]], count: int, dice: random.Random
+) -> dict[int, list[str]]:
+    """Let people write one burst, and return what each chat was told, in order."""
+    new: dict[int, list[str]] = defaultdict(list)
+    for _ in range(count):
+        user = dice.choice(users)
+        text = str(len(said[user.id]) + len(new[user.id]))
+        user.says(text)
+        new[user.id].append(text)
+    return new
+
+
+def check(agent: Agent, users: list[User], said: dict[int, list[str]]) -> None:
+    """Nothing lost, first handled in order, and no answer twice."""
+    firsts: dict[int, list[str]] = defaultdict(list)
+    for chat, text in agent.handled:
+        if text not in firsts[chat]:
+            firsts[chat].append(text)
+    assert dict(firsts) == {chat: texts for chat, texts in said.items() if texts}
+    for user in users:
+        answers = Counter(user.chat.texts)
+        assert max(answers.values(), default=1) == 1
+        in_order = [int(text.removeprefix("echo ")) for text in user.chat.texts]
+        assert in_order == sorted(in_order)
+
+
+@pytest.mark.timeout(240)
+def test_a_few_hundred_messages_survive(tmp_path: Path) -> None:
+    """The run in small: faults all along, one kill, one restart."""
+    endure(tmp_path, total=300, block=300)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_ten_thousand_messages_survive(tmp_path: Path) -> None:
+    """The run in full: in each thousand messages a kill and a restart."""
+    endure(tmp_path, total=10_000, block=1000)

@@ -1,0 +1,94 @@
+"""How fast messages go out, and whose limit a 429 was."""
+
+from __future__ import annotations
+
+import pytest
+
+from cobot_telegram.pace import CAREFUL_SECONDS, Pace
+
+
+class Clock:
+    """Time as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def burst(pace: Pace, chat: int, most: int) -> int:
+    """Return how many messages of a chat go out at once."""
+    for count in range(most):
+        if pace.delay(chat)[0] > 0:
+            return count
+        pace.note(chat)
+    return most
+
+
+def test_nothing_is_slowed_before_telegram_asks(clock: Clock) -> None:
+    """A thousand messages go out at once."""
+    assert burst(Pace(clock=clock), 1, 1000) == 1000
+
+
+def test_after_a_refusal_the_published_rates_are_kept_for_a_while(clock: Clock) -> None:
+    """One a second and chat in bursts of three; some minutes later nothing is slowed again."""
+    pace = Pace(clock=clock)
+    pace.note(1)
+    pace.refused(1)
+    clock.now += 10
+    assert burst(pace, 1, 100) == 3
+    assert pace.delay(1) == (3.0, "chat")
+    clock.now += 3
+    assert burst(pace, 1, 100) == 3
+    clock.now += CAREFUL_SECONDS
+    assert burst(pace, 1, 100) == 100
+
+
+def test_a_refused_chat_slows_no_other(clock: Clock) -> None:
+    """Only the chat that was refused keeps to its limits."""
+    pace = Pace(clock=clock)
+    pace.note(1)
+    pace.refused(1)
+    assert burst(pace, 1, 100) == 2
+    assert burst(pace, 2, 100) == 100
+
+
+def test_strict_keeps_them_from_the_start(clock: Clock) -> None:
+    """Thirty a second over all chats, twenty a minute to a group."""
+    pace = Pace(strict=True, clock=clock)
+    assert sum(burst(pace, chat, 3) for chat in range(1, 21)) == 30
+    assert pace.delay(99) == (1.0, "channel")
+    group = 0
+    clock.now += 2
+    for _ in range(30):
+        group += burst(pace, -100, 3)
+        clock.now += 1
+    assert group == 20
+    assert pace.delay(-100)[0] > 20
+
+
+def test_one_chat_that_is_too_fast_is_the_chats_own_limit(clock: Clock) -> None:
+    """Its lane pauses; the others go on."""
+    pace = Pace(clock=clock)
+    burst(pace, 1, 10)
+    assert pace.refused(1) == "chat"
+
+
+def test_a_bot_that_is_too_fast_over_all_is_the_channels_limit(clock: Clock) -> None:
+    """Forty messages to forty chats within a second: the bot's limit, not a chat's."""
+    pace = Pace(clock=clock)
+    for chat in range(40):
+        pace.note(chat)
+    assert pace.refused(7) == "channel"
+
+
+def test_several_chats_refused_at_once_are_the_channels_limit(clock: Clock) -> None:
+    """Chats that were not fast themselves, refused together."""
+    pace = Pace(clock=clock)
+    assert [pace.refused(chat) for chat in (1, 2, 3)] == ["chat", "chat", "channel"]

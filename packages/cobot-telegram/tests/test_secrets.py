@@ -1,0 +1,118 @@
+"""The token stands nowhere but in the requests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = """
+import asyncio, logging, sys, traceback
+from cobot_session.messages import Media, OutgoingMessage
+from cobot_session.session import Session
+from cobot_telegram.channel import Telegram
+from cobot_telegram.testing import *
+
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)
+made = []
+
+def factory():
+    made.append(Telegram())
+    return made[-1]
+
+def settings(server, token, folder, **more):
+    block = {"bot_token": token, "api_url": server.api_url, "access": {"open": True}, **more}
+    return {"plugins": {"workspace": {"path": folder}, "telegram": block, "watch": {}}}
+
+class Watch:
+    from cobot_session.plugin import PluginMeta
+    meta = PluginMeta(id="watch", version="1")
+    def __init__(self): self.changes = Changes(); self.errors = []
+    def session_on_status(self, channel_type, status):
+        with self.changes:
+            self.errors.append(str(status.last_error)); print(status); self.changes.notify()
+    def wait(self, words):
+        self.changes.wait(lambda: any(words in error for error in self.errors))
+
+def session(server, token, folder, **more):
+    watch = Watch()
+    plugins = {"telegram": factory, "watch": lambda: watch}
+    return Session(settings(server, token, folder, **more), plugins=plugins), watch
+
+folder = sys.argv[1]
+with BotApiServer() as server:
+    print("TOKEN", file=sys.stderr); print(server.token, file=sys.stderr)
+    ada = server.user("Ada")
+    one, watch = session(server, server.token, folder + "/1")
+    with one as running:
+        ada.says("hi", files=[Attachment("photo", b"x")])
+        (message,) = running.poll_all_channels(wait=10)
+        print(running.fetch(message.media[0]), running, made[-1], vars(made[-1]), made[-1].config)
+        errors = ServerError(502), ServerError(500, "oops"), CutAfter(), CutBefore(), Flood(1)
+        for fault in errors:
+            server.faults.add(fault, on="sendMessage")
+            print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=5))
+        for fault in (ServerError(502), CutAfter()):
+            server.faults.add(fault, on="file")
+            try:
+                running.fetch(message.media[0])
+            except Exception:
+                traceback.print_exc(file=sys.stdout)
+        for fault in (ServerError(502), CutBefore(), Flood(1)):
+            planted = server.faults.add(fault, on="getUpdates")
+            ada.says("x")  # ends the poll that is waiting, so that the next one meets the fault
+            running.poll_all_channels(wait=10)
+            server.wait_for(lambda: planted.hits)
+        try:
+            running.fetch(Media("document", id="no-such-file"))
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+    two, watch = session(server, server.token[:-3] + "abc", folder + "/2")
+    print(server.token[:-3] + "abc", file=sys.stderr)
+    with two:
+        watch.wait("401")
+proxy = "http://user:pa55word@127.0.0.1:9"
+gone, watch = session(server, server.token, folder + "/3", proxy=proxy)
+print("pa55word", file=sys.stderr)
+with gone:
+    watch.wait("no connection")
+gone, watch = session(server, server.token, folder + "/4")
+with gone:
+    watch.wait("no connection")
+print("END")
+"""
+
+
+def test_a_full_run_at_debug_prints_no_token(tmp_path: Path) -> None:
+    """Calls, downloads, refusals, cuts, a wrong token, a dead server: no token in any output.
+
+    Neither does any file that the run leaves behind hold it.
+    """
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "default"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.rstrip().endswith("END")
+    token_lines = done.stderr.splitlines()
+    at = token_lines.index("TOKEN")
+    token = token_lines[at + 1]
+    secrets = [token.partition(":")[2], token.partition(":")[2][:-3] + "abc", "pa55word"]
+    others = [line for line in token_lines if line not in (token, token[:-3] + "abc", "pa55word")]
+    printed = done.stdout + "\n".join(others)
+    assert "sendMessage" in printed, "the library's debug log must be part of what is searched"
+    assert not [secret for secret in secrets if secret in printed]
+    for file in tmp_path.rglob("*"):
+        if file.is_file() and file != script:
+            content = file.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in content], file
