@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from cobot_session.errors import SpoolBusy
@@ -26,13 +27,17 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
+_held: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 _TRIES = 5
 _PAUSE = 0.05
 """Seconds between tries: a look by `running_pid` must not keep a session from starting."""
 
 
 class ProcessLock:
-    """Holds `path` for this process until `release`, or until the process ends in any way."""
+    """Holds `path` for this process until `release`, or until the process ends in any way.
+
+    A forked child lets go of it: else it would hold the lock beyond its parent's end.
+    """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -45,6 +50,7 @@ class ProcessLock:
                     self.release()
                     raise _busy(path) from None
                 time.sleep(_PAUSE)
+        _held.add(self)
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, str(os.getpid()).encode())
 
@@ -53,6 +59,15 @@ class ProcessLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _let_go_in_child() -> None:
+    for lock in list(_held):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def running_pid(path: Path) -> int | None:

@@ -25,6 +25,8 @@ _CLOSE_SECONDS = 30.0
 _TRIM_AT_ONCE = 2_000
 """Rows that one `trim` looks at, so that no commit waits long behind it."""
 
+_HAND_OUT = "UPDATE inbox SET state = ?, deliveries = ? WHERE seq = ? AND state IN (0, 1)"
+
 
 class SqliteSpool(Spool):
     """A `Spool` in WAL mode, with one thread that writes.
@@ -75,9 +77,7 @@ class SqliteSpool(Spool):
 
     def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
         changes = [(IN_HAND, entry.deliveries, entry.seq) for entry in entries]
-        return self._writer.submit(
-            lambda db: _all(db, "UPDATE inbox SET state = ?, deliveries = ? WHERE seq = ?", changes)
-        )
+        return self._writer.submit(lambda db: _all(db, _HAND_OUT, changes))
 
     def settle(self, entries: Sequence[Entry], replies: Sequence[Item] = ()) -> Future[list[Item]]:
         new = [_item_row(reply) for reply in replies]
@@ -94,7 +94,8 @@ class SqliteSpool(Spool):
         return self._writer.submit(
             lambda db: _all(
                 db,
-                "UPDATE inbox SET state = ?, deliveries = ?, not_before = ? WHERE seq = ?",
+                "UPDATE inbox SET state = ?, deliveries = ?, not_before = ? WHERE seq = ?"
+                " AND state IN (0, 1)",
                 changes,
             )
         )
@@ -103,7 +104,9 @@ class SqliteSpool(Spool):
         row = (DEAD, clean(reason), time.time(), entry.seq)
         return self._writer.submit(
             lambda db: _all(
-                db, "UPDATE inbox SET state = ?, reason = ?, at = ? WHERE seq = ?", [row]
+                db,
+                "UPDATE inbox SET state = ?, reason = ?, at = ? WHERE seq = ? AND state IN (0, 1)",
+                [row],
             )
         )
 
