@@ -21,10 +21,9 @@ from cobot_session.spool import Item
 from cobot_session.steps import NEEDED_HOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cobot_session.house import House
     from cobot_session.outbox import Outbox
+    from cobot_session.roster import Roster
     from cobot_session.spool import Op
     from cobot_session.supervisor import Supervisor
 
@@ -36,15 +35,9 @@ class Dispatch:
     not one raises.
     """
 
-    def __init__(
-        self,
-        house: House,
-        supervisors: Mapping[str, Supervisor],
-        absent: Callable[[str], str],
-    ) -> None:
+    def __init__(self, house: House, roster: Roster) -> None:
         self._house = house
-        self._supervisors = supervisors
-        self._absent = absent
+        self._roster = roster
 
     def send(self, message: object, wait: float | None) -> Future[Receipt]:
         """Send; the receipt is what is true after at most `wait` seconds (`None`: at the end).
@@ -80,7 +73,7 @@ class Dispatch:
             refusal = "the answer names a channel and no `channel_id`"
         if refusal is not None:
             raise PermanentError(refusal)
-        _render(item, self._supervisors[item.message.channel_type])
+        _render(item, self._supervisor(item))
         return item
 
     def reply(self, message: IncomingMessage, content: str | OutgoingMessage) -> OutgoingMessage:
@@ -101,13 +94,11 @@ class Dispatch:
     ) -> dict[str, Future[Receipt]]:
         """Send to the default chat of every channel that can send."""
         pattern = OutgoingMessage(content=content) if isinstance(content, str) else content
-        able = [
-            name
-            for name, one in self._supervisors.items()
-            if name != exclude and "session_send" in one.record.hooks
-        ]
+        able = [one.record.id for one in self._roster.with_hook("session_send")]
         receipts = {}
         for name in able:
+            if name == exclude:
+                continue
             message = self.outgoing(pattern)
             message.channel_type, message.channel_id, message.id = name, "", new_id()
             receipts[name] = self._routed(self.item("send", message), wait)
@@ -117,13 +108,13 @@ class Dispatch:
         """Put items that have been stored into their lanes."""
         for item in items:
             item.parts_stored = item.parts is not None
-            self._supervisors[item.message.channel_type].outbox.add(item)
+            self._supervisor(item).outbox.add(item)
 
     def refusal(self, item: Item) -> str | None:
         """Return why an item cannot be done at all; `None`: it can."""
-        supervisor = self._supervisors.get(item.message.channel_type)
+        supervisor = self._roster.get(item.message.channel_type)
         if supervisor is None:
-            return self._absent(item.message.channel_type)
+            return self._roster.absence(item.message.channel_type)
         if NEEDED_HOOK[item.op] not in supervisor.record.hooks:
             return f"{item.message.channel_type} cannot {item.op} (no {NEEDED_HOOK[item.op]})"
         return None
@@ -162,11 +153,18 @@ class Dispatch:
 
     # -- inside
 
+    def _supervisor(self, item: Item) -> Supervisor:
+        """Return the supervisor of an item's channel, which `refusal` has let pass."""
+        supervisor = self._roster.get(item.message.channel_type)
+        if supervisor is None:
+            raise PermanentError(self._roster.absence(item.message.channel_type))
+        return supervisor
+
     def _default_channel(self) -> str:
         configured = self._house.settings.default_channel
         if configured:
             return configured
-        able = [n for n, one in self._supervisors.items() if "session_send" in one.record.hooks]
+        able = [one.record.id for one in self._roster.with_hook("session_send")]
         return able[0] if len(able) == 1 else ""
 
     def _routed(self, item: Item, wait: float | None) -> Future[Receipt]:
@@ -181,7 +179,7 @@ class Dispatch:
         elif (refusal := self.refusal(item)) is not None:
             _refuse(answer, item, refusal)
         else:
-            supervisor = self._supervisors[item.message.channel_type]
+            supervisor = self._supervisor(item)
             if item.message.channel_id:
                 self._store(item, supervisor, answer, wait)
             else:

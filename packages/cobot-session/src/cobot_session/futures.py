@@ -19,6 +19,13 @@ def done(value: T) -> Future[T]:
     return future
 
 
+def failed(error: Exception) -> Future[T]:
+    """Return a future that has failed."""
+    future: Future[T] = Future()
+    future.set_exception(error)
+    return future
+
+
 def gathered(futures: Mapping[str, Future[T]]) -> Future[dict[str, T]]:
     """Return a future of all results; it fails as the first that fails does."""
     whole: Future[dict[str, T]] = Future()

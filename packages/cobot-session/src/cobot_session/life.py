@@ -147,6 +147,7 @@ class Life:
             return
         if self._lanes is not None:
             await self._lanes.close(drain)
+        await self._owner.news.flush(door, _NEWS_SECONDS)
         for task in list(self._asides):
             task.cancel()
         try:

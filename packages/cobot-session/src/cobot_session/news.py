@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -45,19 +46,29 @@ class News:
             mailbox.post(arrived.set)
 
     async def deliver(self, door: Door, mailbox: Mailbox) -> None:
-        """Tell an observer, for ever; one that raises is logged and goes on."""
+        """Tell an observer, for ever."""
+        self._arrived, self._mailbox = asyncio.Event(), mailbox
+        while True:
+            self._arrived.clear()
+            await self._tell_all(door)
+            await self._arrived.wait()
+
+    async def flush(self, door: Door, seconds: float) -> None:
+        """Tell what is left, for a bounded time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._tell_all(door)
+
+    async def _tell_all(self, door: Door) -> None:
+        """Tell all there is; an observer that raises is logged and goes on."""
         calls: dict[str, Callable[..., Awaitable[None]]] = {
             "session_on_receive": door.on_receive,
             "session_on_send": door.on_send,
             "session_on_status": door.on_status,
         }
-        self._arrived, self._mailbox = asyncio.Event(), mailbox
-        while True:
-            self._arrived.clear()
-            while self._queue:
-                hook, arguments = self._queue.popleft()
-                try:
-                    await calls[hook](*arguments)
-                except Exception:  # noqa: BLE001 - an observer's trouble is its own
-                    self._log.exception("%s failed", hook)
-            await self._arrived.wait()
+        while self._queue:
+            hook, arguments = self._queue.popleft()
+            try:
+                await calls[hook](*arguments)
+            except Exception:  # noqa: BLE001 - an observer's trouble is its own
+                self._log.exception("%s failed", hook)

@@ -284,7 +284,7 @@ class Session:
 
     def channels(self) -> list[str]:
         """Return the names of the channels that run."""
-        return self._engine.channels()
+        return self._engine.roster.channels()
 
     def capabilities(self, channel_type: str) -> Capabilities:
         """Return what a channel can do: its hooks and its limits.
@@ -292,11 +292,11 @@ class Session:
         Raises:
             SessionError: there is no such channel.
         """
-        return self._engine.capabilities(channel_type)
+        return self._engine.roster.capabilities(channel_type)
 
     def status(self) -> dict[str, Status]:
         """Return what is true of each plugin now."""
-        return self._engine.status()
+        return self._engine.roster.status()
 
     # -- inside
 

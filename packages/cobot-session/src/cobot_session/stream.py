@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cobot_session import text
+from cobot_session.futures import done
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from cobot_session.engine import Engine
     from cobot_session.messages import IncomingMessage, Receipt
 
@@ -32,12 +35,13 @@ class Stream:
     def __init__(self, engine: Engine, message: IncomingMessage) -> None:
         self._engine = engine
         self._message = message
-        capabilities = engine.capabilities(message.channel_type)
+        capabilities = engine.roster.capabilities(message.channel_type)
         self._limits = capabilities.limits
         self._grows = "edit" in capabilities and "send" in capabilities
         self._text = ""
         self._shown = ""
         self._first: Receipt | None = None
+        self._showing: Future[Any] = done(None)
 
     async def run(self, chunks: AsyncIterator[str] | Iterable[str]) -> Receipt:
         """Take chunks until there are no more, and deliver the whole text."""
@@ -57,10 +61,12 @@ class Stream:
             return
         ids = self._first.message_ids
         preview = self._preview()
-        if ids and preview != self._shown:
+        if ids and preview != self._shown and self._showing.done():
             self._shown = preview
-            chat = self._message.channel_id
-            self._engine.preview(self._message.channel_type, chat, ids[0], preview)
+            message = self._message
+            self._showing = self._engine.preview(
+                message.channel_type, message.channel_id, ids[0], preview
+            )
 
     def _preview(self) -> str:
         """Return what fits one message of the text so far."""
@@ -71,11 +77,19 @@ class Stream:
             return await self._send(self._text)
         if self._first.status == "failed":
             return self._first
+        await self._last_preview()
         message = self._message
         changed = self._engine.dispatch.change(
             "edit", message.channel_type, message.channel_id, self._first.id, self._text, None
         )
         return await asyncio.wrap_future(changed)
+
+    async def _last_preview(self) -> None:
+        """Wait until no preview can overtake the end; what became of it does not matter."""
+        waiting = asyncio.wrap_future(self._showing)
+        await asyncio.wait([waiting], timeout=self._limits.send_seconds)
+        if waiting.done() and not waiting.cancelled() and (error := waiting.exception()):
+            log.info("a preview was not shown: %s", error)
 
     async def _send(self, content: str) -> Receipt:
         reply = self._engine.dispatch.reply(self._message, content)

@@ -22,7 +22,7 @@ class TypingKept:
     def __init__(self, engine: Engine, message: IncomingMessage) -> None:
         self._engine = engine
         self._chat = message.channel_type, message.channel_id
-        limits = engine.capabilities(message.channel_type).limits
+        limits = engine.roster.capabilities(message.channel_type).limits
         self._seconds = limits.typing_seconds * _RENEW_AT
         self._lock = threading.Lock()
         self._timer: Timer | None = None

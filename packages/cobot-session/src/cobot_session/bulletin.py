@@ -1,0 +1,79 @@
+"""What a session leaves in its spool for other processes, and takes up from them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from cobot_session.inbox import Inbox
+    from cobot_session.roster import Roster
+    from cobot_session.spool import Backlog, Spool
+
+log = logging.getLogger("cobot_session")
+
+PUBLISH_SECONDS = 10.0
+"""The status is published at least so often; an older one is stale."""
+
+
+class Bulletin:
+    """Publishes the status, and takes up what the command line has opened again."""
+
+    def __init__(self, spool: Spool, inbox: Inbox, roster: Roster) -> None:
+        self._spool = spool
+        self._inbox = inbox
+        self._roster = roster
+        self._published: dict[str, Any] = {}
+        self._published_at = 0.0
+
+    def look(self) -> None:
+        """Take up what others wrote; publish what has changed, or is getting old."""
+        self._spool.reopened().add_done_callback(self._take_reopened)
+        age = time.monotonic() - self._published_at
+        if age > PUBLISH_SECONDS or self._snapshot() != self._published:
+            self.publish()
+
+    def publish(self) -> None:
+        """Leave the status in the spool."""
+        self._published = self._snapshot()
+        self._published_at = time.monotonic()
+        heed(self._spool.publish(self._published))
+
+    def restore(self, backlog: Backlog) -> None:
+        """Take up open messages; what belongs to no plugin of today goes on waiting."""
+        self._inbox.add(backlog.entries)
+        waiting: dict[str, int] = {}
+        for item in backlog.items:
+            channel_type = item.message.channel_type
+            supervisor = self._roster.get(channel_type)
+            if supervisor is not None:
+                supervisor.outbox.add(item)
+            else:
+                waiting[channel_type] = waiting.get(channel_type, 0) + 1
+        for channel_type, count in waiting.items():
+            log.warning(
+                "%d messages wait to be sent: %s", count, self._roster.absence(channel_type)
+            )
+        for supervisor in self._roster:
+            supervisor.vitals.dead = backlog.dead.get(supervisor.record.id, 0)
+
+    def _take_reopened(self, future: Future[Backlog]) -> None:
+        if future.exception() is None:
+            self.restore(future.result())
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {name: asdict(status) for name, status in self._roster.status().items()}
+
+
+def heed(future: Future[Any]) -> None:
+    """Log what a write that nobody waits for raised."""
+
+    def check(done: Future[Any]) -> None:
+        if (error := done.exception()) is not None:
+            log.warning("the spool: %s", error)
+
+    future.add_done_callback(check)
