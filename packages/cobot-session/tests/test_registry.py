@@ -653,6 +653,16 @@ def test_a_dependency_on_an_entry_point(site):
     assert order(registry)[2:] == ["y", "z", "b"]
 
 
+def test_a_dependency_on_a_block(site):
+    """A block's name goes before an entry point of that name."""
+    site.channel("a")
+    site.channel("b", "dependencies=['work']")
+    site.channel("c", "dependencies=['a']")
+    registry = load({"work": {"use": "a"}, "a": {"use": "b"}})
+    assert registry.records["a"].dependencies == ("work",)
+    assert registry.records["c"].dependencies == ("a",)
+
+
 @pytest.mark.parametrize(
     ("block", "why", "remedy"),
     [
