@@ -557,7 +557,7 @@ def test_missing_settings_are_no_failure(modelled):
     assert order(registry) == ["session", "workspace"]
 
 
-def test_mistakes_of_all_blocks_at_once(modelled):
+def test_mistakes_of_all_blocks_at_once(modelled, caplog):
     """They refuse the start together, and the records tell them, too."""
     registry = load(
         {"alpha": {"tokn": "t", "groups": ["x"]}, "beta": {"token": "t", "groups": 5}},
@@ -568,6 +568,7 @@ def test_mistakes_of_all_blocks_at_once(modelled):
         "plugins.alpha.groups[0]",
         "plugins.beta.groups",
     ]
+    assert caplog.text == ""
     assert registry.records["beta"].state == "failed"
     assert "plugins.beta.groups: should be a list" in registry.records["beta"].reason
 
@@ -744,12 +745,13 @@ def test_given_goes_before_installed(site):
     ("target", "remedy"),
     [(Given(), "Give the class itself."), (lambda: 1 / 0, "Correct the class")],
 )
-def test_given_and_wrong(target, remedy):
+def test_given_and_wrong(target, remedy, caplog):
     """A mistake in it is a record, without advice on `pip`."""
     registry = Registry(load_config({}, env={}), {"given": target})
     registry.load()
     assert registry.records["given"].state == "failed"
     assert registry.records["given"].remedy.startswith(remedy)
+    assert "plugin given (given in code) is not used: " in caplog.text
 
 
 # -- strict, and the running objects

@@ -12,7 +12,7 @@ from cobot_session.config import Block
 from cobot_session.errors import ConfigError, PluginError, Problem
 from cobot_session.nearest import nearest
 from cobot_session.plugin import PluginMeta
-from cobot_session.registry.installed import Installed, given, installed
+from cobot_session.registry.installed import GIVEN, Installed, given, installed
 from cobot_session.registry.loading import load_plugin, survey_plugin
 from cobot_session.registry.order import ordered, resolve
 from cobot_session.registry.record import PluginRecord
@@ -67,11 +67,11 @@ class Registry:
             problems += [problem for problem in mistakes if problem.field not in told]
         resolve(self.records)
         problems += self._default_channel_problems()
-        self._log()
         if problems:
             raise ConfigError(sorted(problems, key=lambda it: (it.line, it.column)))
         if self._config.session.strict:
             self._refuse_failures()
+        self._log_failures()
 
     def survey(self) -> None:
         """Record what can be told without importing anything.
@@ -147,7 +147,7 @@ class Registry:
     def _failures(self) -> list[PluginRecord]:
         return [record for record in self.records.values() if record.state == "failed"]
 
-    def _log(self) -> None:
+    def _log_failures(self) -> None:
         for record in self._failures():
             log.warning(
                 "plugin %s is not used: %s. %s", _titled(record), record.reason, record.remedy
@@ -162,5 +162,7 @@ class Registry:
 
 
 def _titled(record: PluginRecord) -> str:
-    origin = f" ({record.distribution} {record.version})" if record.distribution else ""
-    return f"{record.id}{origin}"
+    origin = f"{record.distribution} {record.version}".strip()
+    if not origin:
+        return record.id
+    return f"{record.id} {origin}" if origin == GIVEN else f"{record.id} ({origin})"
