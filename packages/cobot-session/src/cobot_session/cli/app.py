@@ -9,6 +9,7 @@ import typer
 
 from cobot_session.cli import dead
 from cobot_session.cli.channels import channels
+from cobot_session.cli.chat import chat
 from cobot_session.cli.configuring import init, schema
 from cobot_session.cli.doctor import doctor
 from cobot_session.cli.sending import SendCommand, send
@@ -45,6 +46,7 @@ def cobot_session(
 
 app.command()(channels)
 app.command()(run)
+app.command()(chat)
 app.command()(listen)
 app.command(cls=SendCommand, context_settings={"ignore_unknown_options": True})(send)
 app.command()(status)

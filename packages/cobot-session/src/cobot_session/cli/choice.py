@@ -13,29 +13,45 @@ if TYPE_CHECKING:
 
     from cobot_session.config import Config
 
-_OFF = CommonSettings(enabled=False)
+CONSOLE = "console"
 
 
 def only(config: Config, names: Collection[str]) -> Config:
-    """Return a configuration in which every plugin but these is disabled, unimported.
+    """Return a configuration in which every plugin but these is disabled, so not even imported.
 
     Mistakes in the blocks of those that are left out are left out, too.
     """
-    every = {plugin.name: Block(plugin.name, plugin.name) for plugin in installed()}
+    return _without(config, {name for name in _all(config) if name not in names})
+
+
+def without_console(config: Config) -> Config:
+    """Return a configuration that leaves standard input and output to the command."""
+    consoles = {name for name, block in config.blocks.items() if block.use == CONSOLE}
+    return _without(config, consoles)
+
+
+def _all(config: Config) -> dict[str, Block]:
+    """Return a block for every plugin that is installed or configured."""
     used = {block.use for block in config.blocks.values()}
-    unused = {name: block for name, block in every.items() if name not in used}
-    blocks = unused | config.blocks
-    chosen = {
-        name: block
-        if name in names
-        else replace(block, common=_OFF.model_copy(update={"use": block.use}))
-        for name, block in blocks.items()
-        if name in config.blocks or name not in names
+    names = {plugin.name for plugin in installed()} - used
+    return {name: Block(name, name) for name in sorted(names)} | config.blocks
+
+
+def _without(config: Config, names: Collection[str]) -> Config:
+    blocks = {
+        name: _disabled(block) if name in names else block
+        for name, block in _all(config).items()
+        if name in names or name in config.blocks
     }
-    off = tuple(f"plugins.{name}" for name in blocks if name not in names)
-    problems = tuple(one for one in config.problems if not _is_in(one.field, off))
-    return replace(config, blocks=chosen, problems=problems)
+    problems = tuple(one for one in config.problems if not _is_in(one.field, names))
+    return replace(config, blocks=blocks, problems=problems)
 
 
-def _is_in(field: str, blocks: tuple[str, ...]) -> bool:
-    return any(field == block or field.startswith((f"{block}.", f"{block}[")) for block in blocks)
+def _disabled(block: Block) -> Block:
+    return replace(block, common=CommonSettings(use=block.use, enabled=False))
+
+
+def _is_in(field: str, names: Collection[str]) -> bool:
+    """Tell whether `plugins.telegram.groups[0].id` is about one of these blocks."""
+    parts = field.split(".", 2)
+    return len(parts) > 1 and parts[0] == "plugins" and parts[1] in names

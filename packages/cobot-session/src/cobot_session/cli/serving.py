@@ -9,6 +9,7 @@ import typer
 
 from cobot_session.cli import logs, output
 from cobot_session.cli.agent import load_agent
+from cobot_session.cli.choice import without_console
 from cobot_session.cli.options import ConfigOption, VerboseOption
 from cobot_session.cli.start import heed_sigterm, tell_channels, whole_config
 from cobot_session.session import Session
@@ -54,7 +55,7 @@ def listen(config: ConfigOption = None, verbose: VerboseOption = False) -> None:
     """
     logs.set_up(verbose=verbose)
     heed_sigterm()
-    with Session(whole_config(config)) as session:
+    with Session(without_console(whole_config(config))) as session:
         tell_channels(session, "listening")
         for message in session.messages():
             print(output.json_line(_shown(message)), flush=True)

@@ -1,0 +1,306 @@
+"""The command in real processes, and a chat network that it can reach over a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+BOUND = 30.0
+"""Seconds that anything may take: a bound, no claim of speed."""
+
+COMMAND = [sys.executable, "-m", "cobot_session.cli"]
+
+WIRE = """
+import asyncio
+import json
+from datetime import datetime, timezone
+
+from pydantic import BaseModel, SecretStr
+
+from cobot_session import (
+    IncomingMessage, OutcomeUnknown, PermanentError, Plugin, PluginMeta, TemporaryError,
+)
+
+
+class Settings(BaseModel):
+    port: int
+    token: SecretStr = SecretStr("")
+
+    def access(self):
+        return {"open": True}
+
+
+class Wire(Plugin):
+    meta = PluginMeta("wire", "1.0")
+    config_model = Settings
+
+    async def start(self):
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.config.port)
+
+    async def stop(self):
+        if hasattr(self, "writer"):
+            self.writer.close()
+
+    async def session_receive(self):
+        line = await self.reader.readline()
+        if not line:
+            raise TemporaryError("the other end has gone")
+        fields = {"id": "m1", "channel_id": "main", "sender_id": "1", "sender_name": "Ann"}
+        fields |= json.loads(line)
+        now = datetime.now(timezone.utc)
+        return [IncomingMessage(channel_type="", timestamp=now, **fields)]
+
+    async def session_send(self, message):
+        if message.content == "refuse":
+            raise PermanentError("refused by the wire")
+        if message.content == "unknown":
+            raise OutcomeUnknown("nobody answered")
+        line = json.dumps({"chat": message.channel_id, "text": message.content})
+        self.writer.write(line.encode() + b"\\n")
+        await self.writer.drain()
+        return "w1"
+
+    def session_default_chat(self):
+        return "main"
+"""
+
+
+class Site:
+    """A folder of installed packages, as `pip` leaves them, on the command's path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def install(
+        self, name: str, plugins: dict[str, str], version: str = "1.0", **modules: str
+    ) -> None:
+        """Put a distribution there: entry points, and module name -> source."""
+        for module, source in modules.items():
+            (self.folder / f"{module}.py").write_text(dedent(source))
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        points = "".join(f"{key} = {value}\n" for key, value in plugins.items())
+        (info / "entry_points.txt").write_text(f"[cobot.plugins]\n{points}")
+
+
+class Peer:
+    """The other end of the channel `wire`: says and hears lines."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(BOUND)
+        self.port: int = self._server.getsockname()[1]
+        self._heard: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._changed = threading.Condition()
+        self._connection: socket.socket | None = None
+        self._closed = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def says(self, content: str, **fields: Any) -> None:
+        """Let somebody say something, once the channel is there."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._connection, BOUND), "nobody has connected"
+            line = json.dumps({"content": content, **fields})
+            self._connection.sendall(line.encode() + b"\n")
+
+    def hears(self) -> dict[str, Any]:
+        """Return the next thing that was sent."""
+        heard = self._heard.get(timeout=BOUND)
+        assert heard is not None
+        return heard
+
+    def close(self) -> None:
+        self._closed = True
+        self._server.close()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            with self._changed:
+                self._connection = connection
+                self._changed.notify_all()
+            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection, connection.makefile() as lines:
+            try:
+                for line in lines:
+                    self._heard.put(json.loads(line))
+            except OSError:
+                pass
+            with self._changed:
+                if self._connection is connection:
+                    self._connection = None
+
+
+class Cli:
+    """Runs `cobot-session` in a folder of its own, with nobody's settings."""
+
+    def __init__(self, folder: Path, site: Site) -> None:
+        self.folder = folder
+        self.site = site
+        self.workspace = folder / "workspace"
+        self.env = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in {"COBOT_CONFIG", "COLUMNS", "FORCE_COLOR", "PYTHONPATH", "TERM"}
+        } | {
+            "PYTHONPATH": str(site.folder),
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_DATA_HOME": str(folder / "data"),
+        }
+        self._running: list[Running] = []
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file into the folder that the command runs in."""
+        path = self.folder / name
+        path.write_text(dedent(text))
+        return path
+
+    def configure(self, plugins: dict[str, Any]) -> None:
+        """Write a cobot.yml, which JSON is, too."""
+        blocks = {"workspace": {"path": str(self.workspace)}, **plugins}
+        self.write("cobot.yml", json.dumps({"plugins": blocks}))
+
+    def __call__(
+        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.env | (env or {}),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+
+    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> Running:
+        """Start a command that goes on."""
+        running = Running(
+            subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=self.folder,
+                env=self.env,
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        self._running.append(running)
+        return running
+
+    def end(self) -> None:
+        for running in self._running:
+            running.kill()
+
+
+class Running:
+    """A command that goes on, and what it says."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.pid = process.pid
+        self._out = _lines(process.stdout or ())
+        self._err = _lines(process.stderr)
+        self.said = ""
+
+    def prints(self) -> str:
+        """Return the next line of standard output."""
+        line = self._out.get(timeout=BOUND)
+        assert line is not None, f"it ended; it said: {self.rest_of_log()}"
+        return line
+
+    def logs(self, text: str) -> str:
+        """Wait for a line with this text on standard error, and return it."""
+        while True:
+            line = self._err.get(timeout=BOUND)
+            assert line is not None, f"it ended without {text!r}; it said: {self.said}"
+            self.said += line
+            if text in line:
+                return line
+
+    def rest_of_log(self) -> str:
+        """Return everything on standard error, once it has ended."""
+        while (line := self._err.get(timeout=BOUND)) is not None:
+            self.said += line
+        self._err.put(None)
+        return self.said
+
+    def interrupt(self, how: int = signal.SIGINT, within: float = BOUND) -> int:
+        """Press Ctrl-C, and return the exit code."""
+        self.process.send_signal(how)
+        return self.ends(within)
+
+    def ends(self, within: float = BOUND) -> int:
+        """Return the exit code."""
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()
+
+
+def _lines(stream: Any) -> queue.Queue[str | None]:
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        try:
+            for line in stream:
+                lines.put(line)
+        except ValueError:  # it was closed
+            pass
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder of installed packages."""
+    return Site(tmp_path / "site")
+
+
+@pytest.fixture
+def cli(tmp_path, site):
+    """The command."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    cli = Cli(folder, site)
+    yield cli
+    cli.end()
+
+
+@pytest.fixture
+def peer(cli):
+    """The other end of the channel `wire`, which is installed and configured."""
+    peer = Peer()
+    cli.site.install("cobot-wire", {"wire": "wire:Wire"}, "2.5", wire=WIRE)
+    cli.configure({"wire": {"port": peer.port}})
+    yield peer
+    peer.close()
