@@ -88,23 +88,28 @@ class Rig:
         self.run(lambda: self.door.configure(self._record.config))
         self.run(self.door.start)
 
-    def receive(self) -> list[Any]:
-        """Call `session_receive` once, its state staged as a session does."""
+    def receive(self, *, stored: bool = True) -> list[Any]:
+        """Call `session_receive` once.
+
+        Args:
+            stored: the batch is stored, and its state with it; else a crash came before.
+        """
 
         async def once() -> list[Any]:
             with self.state.staged() as stage:
                 batch = list(await self.door.receive())
-            self.state.commit(stage.changes)
+            if stored:
+                self.state.commit(stage.changes)
             return batch
 
         return self.run(once)
 
-    def receive_some(self) -> list[Any]:
+    def receive_some(self, *, stored: bool = True) -> list[Any]:
         """Call `session_receive` until it returns something, for a bounded time."""
         deadline = time.monotonic() + self._case.boundary
         while time.monotonic() < deadline:
             try:
-                if batch := self.receive():
+                if batch := self.receive(stored=stored):
                     return batch
             except TimeoutError:
                 break
@@ -112,7 +117,7 @@ class Rig:
         raise AssertionError("session_receive returned nothing though a person spoke")
 
     def cancelled_receive(self, after: float) -> None:
-        """Call `session_receive`, cancel it that many seconds later, and let it end."""
+        """Call `session_receive` and cancel it that many seconds later; nothing is stored."""
 
         async def cut_off() -> None:
             with self.state.staged():

@@ -1,0 +1,71 @@
+"""What `cobot-session new` writes is complete: it builds, installs, is found, passes the kit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cobot_session.scaffold import ScaffoldError, scaffold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(command: Sequence[str | Path], folder: Path) -> str:
+    """Run a command as a person would, and return what it printed."""
+    environment = {**os.environ, "PYTHONPATH": "", "COBOT_CONFIG": ""}
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_new_channel_is_built_installed_found_and_passes_the_kit(tmp_path: Path) -> None:
+    """From `new` to a green kit, in an environment where only its wheel has been installed."""
+    folder = scaffold("my-chat", tmp_path)
+    run([sys.executable, "-m", "venv", tmp_path / "venv"], tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    beside = run([python, "-c", "import site; print(site.getsitepackages()[0])"], tmp_path).strip()
+    ours = sysconfig.get_path("purelib")
+    Path(beside, "session.pth").write_text(f"import site; site.addsitedir({ours!r})\n", "utf-8")
+    run([python, "-m", "pip", "install", "--no-deps", "-q", folder], tmp_path)
+    run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
+    listed = run([python, "-m", "cobot_session.cli", "channels", "--json"], tmp_path)
+    assert '"my-chat"' in listed
+
+
+def test_channel_itself_is_short(tmp_path: Path) -> None:
+    """The class that an author begins with has less than 40 lines."""
+    folder = scaffold("slack", tmp_path)
+    source = (folder / "src" / "cobot_slack" / "__init__.py").read_text("utf-8")
+    _, _, channel = source.partition("class Slack(Plugin):")
+    assert 0 < len(channel.splitlines()) < 40
+
+
+@pytest.mark.parametrize("name", ["Slack", "my chat", "../evil", "", "9lives", "session", "import"])
+def test_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
+    """Nothing is written for a name that could not be installed, and the text says the rule."""
+    with pytest.raises(ScaffoldError, match="name"):
+        scaffold(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    """A second `new` overwrites nothing."""
+    scaffold("slack", tmp_path)
+    with pytest.raises(ScaffoldError, match="cannot be made"):
+        scaffold("slack", tmp_path)
