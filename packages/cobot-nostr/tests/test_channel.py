@@ -277,10 +277,12 @@ async def test_our_own_messages_are_not_news():
 
 
 async def test_presence_is_a_status():
-    """`presence` publishes NIP-38."""
+    """`presence` publishes NIP-38; the latest counts, also of several in one second."""
     async with rigged() as (server, rig):
-        await rig.channel.session_presence("away")
-        await wait(server, lambda: server.statuses.get(BOT.public) == "away")
+        for status in ("online", "busy", "away", "offline"):
+            await rig.channel.session_presence(status)
+        (event,) = [event for event in server.relays[0].events if event.kind == 30315]
+        assert event.content == server.statuses[BOT.public] == "offline"
 
 
 async def test_inbox_relays_and_profile_are_published_once():

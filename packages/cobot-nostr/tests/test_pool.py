@@ -257,9 +257,13 @@ async def test_whatever_happens_to_a_publish_a_retry_has_one_effect(fault):
 
 
 async def test_a_rate_limited_event_is_sent_again():
-    """`rate-limited` is answered by waiting, not by giving up."""
+    """`rate-limited` is told at once, and the relay gets the event a little later all the same."""
     async with world() as (server, pool):
+        await caught_up(pool)
         server.faults.add(Refuse("rate-limited: slow down"), on="EVENT", times=2)
+        published = await pool.publish(make_event(US, 1, 1, (), "x"), patience=5)
+        assert (published.done, published.count("later")) == (False, 1)
+        await server.changes.wait_async(lambda: server.relays[0].events, 5)
         assert (await pool.publish(make_event(US, 1, 1, (), "x"), patience=5)).done
 
 

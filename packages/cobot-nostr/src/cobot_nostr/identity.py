@@ -54,6 +54,7 @@ class Identity:
         self._dropped: dict[str, int] = {}
         self._authors = self._ledger.authors(_MOST_AUTHORS)
         self._cursors_at = 0
+        self._status_at = 0
         self._addresses: dict[str, tuple[float, str | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.web = Web(context.log, anywhere=config.private_networks)
@@ -210,7 +211,9 @@ class Identity:
 
     async def publish_status(self, status: str) -> None:
         """Publish a status (NIP-38), without waiting for more than one relay."""
-        event = status_event(self._key, status, int(time.time()))
+        # Of two events of one second relays keep either: the later wish must win.
+        self._status_at = max(int(time.time()), self._status_at + 1)
+        event = status_event(self._key, status, self._status_at)
         await self.pool.publish(event, patience=5.0, grace=0.0)
 
     def resolved(self, address: str) -> str:

@@ -56,6 +56,8 @@ def parse_key(text: str, password: str | None = None) -> Key:
             return _decrypted(text, password)
         if prefix == "nsec":
             return Key(nip19.decode_bytes(text, "nsec"))
+    except KeyProblem:
+        raise
     except IdentifierError as error:
         raise KeyProblem(str(error), "copy the whole key again") from None
     except DecryptError as error:

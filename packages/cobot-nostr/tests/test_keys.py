@@ -1,0 +1,170 @@
+"""Where an identity comes from, and what is said when it does not."""
+
+import logging
+import stat
+import subprocess
+import sys
+
+import pytest
+from nostr_rig import BOT, nsec
+from pydantic import ValidationError
+
+from cobot_nostr import nip19, nip49
+from cobot_nostr.__main__ import main
+from cobot_nostr.config import NostrConfig
+from cobot_nostr.crypto import Key
+from cobot_nostr.identity import read_key
+from cobot_nostr.keys import KeyProblem, parse_key, read_key_file, write_key_file
+
+HEX = BOT.secret_bytes().hex()
+RELAYS = ["wss://relay.example"]
+
+
+def config(**given):
+    return NostrConfig.model_validate({"relays": RELAYS, **given})
+
+
+@pytest.mark.parametrize("text", [nsec(), HEX, HEX.upper(), f"  {nsec()}\n", nsec().upper()])
+def test_a_key_in_any_form(text):
+    """nsec and hexadecimal digits, in either case, with white space around, are the same key."""
+    assert parse_key(text).public == BOT.public
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (nip19.npub(BOT.public), "public key"),
+        (nip19.nprofile(BOT.public), "public key"),
+        (nsec()[:-1] + ("q" if nsec()[-1] != "q" else "p"), "checksum"),
+        (nsec()[:-4], "checksum"),
+        (HEX[:-1], "64 digits, this has 63"),
+        ("0" * 64, "no private key"),
+        ("f" * 64, "no private key"),
+        ("", "empty"),
+        ("hunter2", "neither nsec1"),
+        (nip49.encrypt(BOT, "x", 4), "no password"),
+    ],
+)
+def test_what_is_no_key_is_called_what_it_is(text, said):
+    """Each mistake has its own message with a fix, and none repeats what was written."""
+    with pytest.raises(KeyProblem, match=said) as caught:
+        parse_key(text)
+    assert caught.value.fix
+    assert not text or text not in str(caught.value)
+
+
+def test_an_encrypted_key_opens_with_its_password():
+    """ncryptsec with the right password is the key, with a wrong one a clear error."""
+    text = nip49.encrypt(BOT, "right", 4)
+    assert parse_key(text, "right").public == BOT.public
+    with pytest.raises(KeyProblem, match="password is wrong"):
+        parse_key(text, "wrong")
+
+
+@pytest.mark.parametrize("password", [None, "secret"])
+def test_a_key_file_is_written_for_its_owner_only_and_never_over_another(tmp_path, password):
+    """A new key file has mode 0600, holds the key, and does not replace a file."""
+    path = tmp_path / "key"
+    write_key_file(path, BOT, password)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_key_file(path, password).public == BOT.public
+    with pytest.raises(FileExistsError):
+        write_key_file(path, Key())
+    assert read_key_file(path, password).public == BOT.public
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path):
+    """The message names the mode and the command that mends it."""
+    path = tmp_path / "key"
+    path.write_text(nsec())
+    path.chmod(0o640)
+    with pytest.raises(KeyProblem, match=r"mode 0640.*chmod 600"):
+        read_key_file(path)
+    with pytest.raises(KeyProblem, match="cannot be read"):
+        read_key_file(tmp_path / "none")
+
+
+def test_settings_take_the_key_once(tmp_path):
+    """Exactly one of nsec and key_file is given; both and none are errors."""
+    path = tmp_path / "key"
+    write_key_file(path, BOT)
+    assert read_key(config(nsec=nsec())).public == BOT.public
+    assert read_key(config(key_file=str(path))).public == BOT.public
+    for wrong in ({}, {"nsec": nsec(), "key_file": str(path)}):
+        with pytest.raises(ValidationError, match="give the key once"):
+            config(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("nsec", nip19.npub(BOT.public), "public key"),
+        ("relays", [], "at least 1"),
+        ("relays", ["http://relay.example"], "websocket address"),
+        ("relays", ["relay.example"], "websocket address"),
+        ("people", ["ada@example.com"], "may change hands"),
+        ("people", [nsec()], "private key"),
+        ("people", ["x"], "no identifier"),
+        ("groups", ["a'b"], "pattern"),
+        ("channels", ["x"], "no identifier"),
+        ("min_acks", 0, "greater than or equal to 1"),
+        ("wat", 1, "Extra inputs"),
+    ],
+)
+def test_wrong_settings_are_told_where_they_stand(field, value, said):
+    """A mistake is reported at its field, with the rule, and without the key."""
+    with pytest.raises(ValidationError, match=said) as caught:
+        config(**{"nsec": nsec(), field: value})
+    assert [error["loc"][0] for error in caught.value.errors()] == [field]
+    assert HEX not in str(caught.value)
+    for error in caught.value.errors(include_input=False, include_context=False):
+        assert nsec() not in str(error)
+
+
+def test_settings_are_normalised():
+    """Relays in one spelling and once each, people and channels as digits, groups also by id."""
+    made = config(
+        nsec=nsec(),
+        relays=["WSS://Relay.Example/", "wss://relay.example:443", "ws://127.0.0.1:7/x/"],
+        people=[nip19.npub(BOT.public), "nostr:" + nip19.nprofile(BOT.public)],
+        channels=[nip19.note(BOT.public)],
+        groups=[{"id": "cooks", "name": "Cooks"}, "plain"],
+    )
+    assert made.relays == ["wss://relay.example", "ws://127.0.0.1:7/x"]
+    assert made.people == [BOT.public, BOT.public]
+    assert made.access()["chats"] == ["group/cooks", "group/plain", f"channel/{BOT.public}"]
+
+
+def test_the_command_line_makes_and_shows_identities(tmp_path, capsys, monkeypatch):
+    """`new-key` writes a file and shows the npub; `show` agrees; the key itself is not printed."""
+    path = tmp_path / "key"
+    monkeypatch.setenv("SECRET", "hunter2")
+    assert main(["new-key", str(path), "--password-env", "SECRET"]) == 0
+    made = capsys.readouterr().out
+    assert path.read_text().startswith("ncryptsec1")
+    assert "password: ${SECRET}" in made
+    assert main(["show", str(path), "--password-env", "SECRET"]) == 0
+    assert capsys.readouterr().out.strip() == made.splitlines()[0]
+    assert "nsec1" not in made
+    assert main(["new-key", str(path)]) == 1
+    assert "never overwritten" in capsys.readouterr().err
+    assert main(["show", str(path), "--password-env", "MISSING"]) == 1
+    assert main(["find", "nonsense"]) == 1
+
+
+def test_importing_the_package_is_light():
+    """Importing the package and the channel loads no client library."""
+    code = (
+        "import sys, cobot_nostr, cobot_nostr.channel;"
+        "print({'pynostr', 'websockets', 'httpx', 'coincurve', 'cryptography'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_the_secret_half_survives_no_log(caplog):
+    """A key that is logged, in any way, shows its public half."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("x").info("%s %r", BOT, {"key": BOT})
+    assert BOT.public in caplog.text
+    assert HEX not in caplog.text
