@@ -35,7 +35,7 @@ class AsyncSession:
         plugins: name -> class or factory of plugins that are not installed.
 
     Raises:
-        ConfigError: the configuration has mistakes; all of them are named.
+        ConfigError: the file cannot be read, or is no YAML. Other mistakes are told by `start`.
     """
 
     def __init__(

@@ -131,11 +131,11 @@ class Engine:
 
     def _open(self) -> None:
         settings = self.config.session
+        self.registry.load()
+        self._held.callback(self._redactor.uninstall)
+        self._redact_secrets()
         folder = private_folder(self.config.workspace.folder)
         self._held.callback(ProcessLock(folder / LOCK_FILE).release)
-        self._held.callback(self._redactor.uninstall)
-        self.registry.load()
-        self._redact_secrets()
         spool = self._open_spool(folder)
         self.timers = Timers()
         self._held.callback(self.timers.close)

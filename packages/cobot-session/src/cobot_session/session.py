@@ -48,7 +48,7 @@ class Session:
             installed one of that name.
 
     Raises:
-        ConfigError: the configuration has mistakes; all of them are named.
+        ConfigError: the file cannot be read, or is no YAML. Other mistakes are told by `start`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Session:
         *,
         plugins: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
-        self._engine = Engine(load_config(config), self, plugins)
+        self._engine = Engine(load_config(config, defer=True), self, plugins)
 
     # -- life
 
@@ -65,7 +65,7 @@ class Session:
         """Open the spool and start the channels; each connects by itself.
 
         Raises:
-            ConfigError: a channel's settings have mistakes.
+            ConfigError: the configuration has mistakes; all of them are named.
             PluginError: with `strict: true`, a plugin cannot be used.
             SpoolError: the spool cannot be used; `SpoolBusy` names the process that runs it.
         """
