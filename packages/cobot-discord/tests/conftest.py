@@ -65,7 +65,7 @@ class Hand:
         )
 
     async def __aenter__(self):
-        self.channel.context.state = PluginState(self.values, lambda changes: None)
+        self.channel.context.state = PluginState(self.values, self._write)
         await self.channel.start()
         return self
 
@@ -85,12 +85,16 @@ class Hand:
         with state.staged() as stage:
             batch = await self.channel.session_receive()
         state.commit(stage.changes)
-        for name, value in stage.changes.items():
+        self._write(stage.changes)
+        return batch
+
+    def _write(self, changes):
+        for name, value in changes.items():
             if value is None:
                 self.values.pop(name, None)
             else:
                 self.values[name] = value
-        return batch
+        return True
 
     async def texts(self, count=1):
         return [message.content for message in await self.receive(count)]

@@ -52,6 +52,28 @@ async def test_a_channel_made_meanwhile_is_read_from_its_beginning(server, gener
     assert sorted(texts) == ["in a new channel", "in a new thread"]
 
 
+async def test_a_direct_chat_that_began_in_the_gap(server, general, hand):
+    """Discord lists no direct chats: the first messages come when the person writes again."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("heard", general)
+        await bot.receive()
+    ann.says("hello?")
+    async with hand() as bot:
+        ann.says("are you there?")
+        assert await bot.texts(2) == ["hello?", "are you there?"]
+
+
+async def test_a_crash_before_the_first_commit_loses_nothing(server, general, hand):
+    """Where a guild begins is stored at once, not with the first message."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("precious", general)
+        await hand.until(lambda: bot.channel._gaps.inflow)
+    async with hand() as bot:
+        assert await bot.texts() == ["precious"]
+
+
 async def test_an_archived_thread_is_looked_after(server, general, hand):
     """A thread that was archived in the gap is not listed any more, and still read."""
     ann, thread = server.user("ann"), general.thread("details")

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-from cobot_discord import payload, render
+from cobot_discord import payload
 from cobot_discord.config import DiscordSettings
 from cobot_discord.gaps import Gaps
 from cobot_discord.inflow import Item
@@ -81,16 +81,12 @@ class Discord(Plugin):
 
     async def stop(self) -> None:
         """Leave Discord; what came and was not received is read again next time."""
-        if self._gateway is None:
+        if self._life is None or self._gateway is None:
             return
         self._gateway.leaving = True
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                if self._life is not None:
-                    self._life.cancel()
-                    await asyncio.gather(self._life, return_exceptions=True)
-                await self._gateway.close()
-        except TimeoutError:
+        self._life.cancel()
+        _, late = await asyncio.wait([self._life], timeout=STOP_SECONDS)
+        if late:
             self.context.log.warning("the connection did not close within %g s", STOP_SECONDS)
 
     async def _live(self, gateway: Gateway, api: Api) -> None:
@@ -107,6 +103,7 @@ class Discord(Plugin):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await gateway.close()
             self._gaps.inflow.wake()
 
     async def _until_online(self, gateway: Gateway, life: asyncio.Task[None]) -> None:
@@ -206,6 +203,8 @@ class Discord(Plugin):
 
     def session_render(self, message: OutgoingMessage) -> list[OutgoingMessage]:
         """Return the text in Discord's dialect, in parts of at most 2000 UTF-16 units."""
+        from cobot_discord import render  # what it needs loads with the first message
+
         return render.parts(message, self.limits)
 
     async def session_send(self, message: OutgoingMessage) -> str:

@@ -12,7 +12,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cobot_discord.inflow import MOST_WAITING, Inflow
+from cobot_discord.inflow import DIRECT_SPACE, MOST_WAITING, Inflow
 from cobot_discord.parse import moment_of, snowflake_at
 from cobot_discord.places import MALFORMED, Place
 from cobot_session.errors import (
@@ -91,6 +91,8 @@ class Gaps:
         """Begin a new gateway session: anything may have been missed."""
         self._session += 1
         self._open.clear()
+        if self.inflow.floor(DIRECT_SPACE) is None:
+            self.inflow.begin(DIRECT_SPACE, snowflake_at(datetime.now(UTC)))
         for name, _, newest in [*self.inflow.known("dm"), *self.inflow.known("seen")]:
             if self._is_old(newest):  # where a guild's floor, or nothing, says as much
                 self.inflow.forget(name)
@@ -118,8 +120,6 @@ class Gaps:
         """Let an event pass, or hold it until what came before it is there."""
         name, data, _ = event
         channel_id = str(data["channel_id"])
-        if self._is_unknown_direct(channel_id, data):
-            self._open.add(channel_id)
         if self.inflow.is_full or self._held_events >= MOST_WAITING:
             self._lose(channel_id, name, data)
         elif channel_id in self._open:
@@ -282,11 +282,6 @@ class Gaps:
     def _is_old(self, mark: int) -> bool:
         age = datetime.now(UTC) - moment_of(mark)
         return age > timedelta(hours=self._settings.backfill_hours)
-
-    def _is_unknown_direct(self, channel_id: str, data: Payload) -> bool:
-        if data.get("guild_id") or channel_id in self._pending:
-            return False
-        return not self.inflow.marks(Place(channel_id, 1))
 
     def _is_whole(self, guild: str) -> bool:
         return guild not in self._pending.values() and guild not in self._starved.values()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cobot_session.plugin import State
 
 KEPT_MARKS = 16
+DIRECT_SPACE = "@me"
+"""Stands for a guild where direct chats are meant. Its floor stays where it began: Discord lists no
+direct chats, so that one which was missed shows only when the person writes again."""
 RECENT_MARKS = 20_000
 """Ids remembered in memory: more than can be held back, and read from history, at once."""
 MOST_WAITING = 5000
@@ -56,7 +59,6 @@ class Inflow:
         self._queue: deque[Item] = deque()
         self._marks: dict[str, list[int]] = {}
         self._reached: dict[str, int] = {}
-        self._floors: dict[str, int] = {}
         self._recent: dict[int, None] = {}
         self._dropped: set[str] = set()
         self._woken = asyncio.Event()
@@ -125,17 +127,16 @@ class Inflow:
         marks = self.marks(place)
         if marks:
             return marks[0]
-        return self.floor(place.guild) if place.guild else None
+        return self.floor(place.guild or DIRECT_SPACE)
 
     def floor(self, guild: str) -> int | None:
         """Return the id before which nothing of a guild is missing; `None`: it is new."""
         stored = self._state.get(f"floor/{guild}")
-        return self._floors.get(guild) if stored is None else int(stored)
+        return None if stored is None else int(stored)
 
     def begin(self, guild: str, floor: int) -> None:
-        """Begin with a guild: what came before is not for us."""
-        self._floors[guild] = floor
-        self.wake()
+        """Begin with a guild (or `DIRECT_SPACE`), at once: what came before is not for us."""
+        self._state[f"floor/{guild}"] = str(floor)
 
     def forget(self, name: str) -> None:
         """Drop the marks of a chat that is gone."""
@@ -173,9 +174,6 @@ class Inflow:
 
     def _raise_floors(self) -> None:
         """Move the floors of guilds of which nothing waits and nothing is being fetched."""
-        for guild, floor in list(self._floors.items()):
-            if f"floor/{guild}" not in self._state:
-                self._state[f"floor/{guild}"] = str(floor)
         if self._queue:
             return
         for guild, reached in list(self._reached.items()):

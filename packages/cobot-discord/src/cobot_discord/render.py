@@ -7,11 +7,11 @@ sizes of headings, no `~~~` fences, no inline images, and reads `__x__` as under
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
-from wcwidth import wcswidth
 
 from cobot_session import text
 
@@ -165,4 +165,11 @@ def _row(cells: list[str], widths: list[int]) -> str:
 
 
 def _width(cell: str) -> int:
-    return max(wcswidth(cell), 0) or len(cell)
+    """Return how many columns of a fixed-width font a text takes."""
+    return sum(_columns(character) for character in cell)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Me", "Mn"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1

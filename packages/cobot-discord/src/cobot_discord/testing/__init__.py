@@ -17,6 +17,7 @@ from cobot_discord.testing.faults import (
     HalfOpen,
     Hang,
     RateLimit,
+    Refuse,
     Reorder,
     ServerError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Hang",
     "Message",
     "RateLimit",
+    "Refuse",
     "Reorder",
     "Role",
     "ServerError",

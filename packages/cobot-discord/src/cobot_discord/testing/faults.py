@@ -35,6 +35,15 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Refuse a request for good, with an HTTP status and Discord's own code."""
+
+    status: int = 403
+    code: int = 50013
+    message: str = "Missing Permissions"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerError:
     """Answer a request with a 5xx; with `processed`, after it has been carried out."""
 
@@ -75,9 +84,9 @@ class HalfOpen:
 
 
 Fault: TypeAlias = (
-    RateLimit | ServerError | Hang | CutBefore | CutAfter | Duplicate | Reorder | HalfOpen
+    RateLimit | Refuse | ServerError | Hang | CutBefore | CutAfter | Duplicate | Reorder | HalfOpen
 )
-REQUEST_FAULTS = (RateLimit, ServerError, Hang, CutBefore, CutAfter)
+REQUEST_FAULTS = (RateLimit, Refuse, ServerError, Hang, CutBefore, CutAfter)
 EVENT_FAULTS = (CutBefore, CutAfter, Duplicate, Reorder, HalfOpen)
 
 

@@ -16,6 +16,7 @@ from cobot_discord.testing.faults import (
     Fault,
     Hang,
     RateLimit,
+    Refuse,
     ServerError,
 )
 from cobot_discord.testing.model import File
@@ -144,6 +145,8 @@ class Rest:
     def _refusal(self, fault: Fault | None) -> web.Response | None:
         if isinstance(fault, RateLimit):
             return self._flood(fault)
+        if isinstance(fault, Refuse):
+            raise ApiError(fault.status, fault.code, fault.message)
         if isinstance(fault, ServerError) and not fault.processed:
             return _broken(fault.status)
         return _broken(500) if isinstance(fault, CutBefore) else None

@@ -194,6 +194,11 @@ class World:
             self.changes.notify()
             return made
 
+    def repeat(self, message: Message) -> None:
+        """Tell the gateway of a message once more."""
+        with self.changes:
+            self._tell("MESSAGE_CREATE", message)
+
     def edit(self, message: Message, mentions: Payload | None = None, **fields: Any) -> None:
         """Change a message and tell the gateway."""
         with self.changes:
