@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cobot_session import text
-from cobot_session.errors import PermanentError, SpoolFull
+from cobot_session.errors import PermanentError
 from cobot_session.messages import (
     MAX_ID_LENGTH,
     IncomingMessage,
     Media,
     OutgoingMessage,
-    Receipt,
     new_id,
 )
+from cobot_session.posting import Posting, render
 from cobot_session.spool import Item
 from cobot_session.steps import NEEDED_HOOK
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from cobot_session.house import House
-    from cobot_session.outbox import Outbox
+    from cobot_session.messages import Receipt
     from cobot_session.roster import Roster
     from cobot_session.spool import Op
     from cobot_session.supervisor import Supervisor
@@ -73,7 +73,7 @@ class Dispatch:
             refusal = "the answer names a channel and no `channel_id`"
         if refusal is not None:
             raise PermanentError(refusal)
-        _render(item, self._supervisor(item))
+        render(item, self._supervisor(item).record)
         return item
 
     def reply(self, message: IncomingMessage, content: str | OutgoingMessage) -> OutgoingMessage:
@@ -168,113 +168,34 @@ class Dispatch:
         return able[0] if len(able) == 1 else ""
 
     def _routed(self, item: Item, wait: float | None) -> Future[Receipt]:
-        answer: Future[Receipt] = Future()
+        posting = Posting(self._house, item, wait)
         if not item.message.channel_type:
-            _refuse(
-                answer,
-                item,
+            posting.refuse(
                 "the message names no `channel_type`, and there is no default: set"
-                " `plugins.session.default_channel`",
+                " `plugins.session.default_channel`"
             )
         elif (refusal := self.refusal(item)) is not None:
-            _refuse(answer, item, refusal)
+            posting.refuse(refusal)
         else:
             supervisor = self._supervisor(item)
             if item.message.channel_id:
-                self._store(item, supervisor, answer, wait)
+                posting.post(supervisor.outbox, supervisor.record)
             else:
                 chat = supervisor.default_chat()
-                chat.add_done_callback(
-                    partial(self._store_in_default, item, supervisor, answer, wait)
-                )
-        return answer
-
-    def _store_in_default(
-        self,
-        item: Item,
-        supervisor: Supervisor,
-        answer: Future[Receipt],
-        wait: float | None,
-        chat: Future[str | None],
-    ) -> None:
-        item.message.channel_id = chat.result() or ""
-        if item.message.channel_id:
-            self._store(item, supervisor, answer, wait)
-        else:
-            name = supervisor.record.id
-            _refuse(
-                answer,
-                item,
-                f"the message names no `channel_id`, and {name} has no default chat: set"
-                f" `plugins.{name}.default_chat`",
-            )
-
-    def _store(
-        self, item: Item, supervisor: Supervisor, answer: Future[Receipt], wait: float | None
-    ) -> None:
-        try:
-            supervisor.outbox.reserve()
-        except SpoolFull as full:
-            _refuse(answer, item, str(full))
-            return
-        try:
-            _render(item, supervisor)
-            stored = self._house.spool.enqueue(item)
-        except (ValueError, RecursionError) as error:
-            supervisor.outbox.room.leave()
-            _refuse(answer, item, f"the message cannot be stored: {error}")
-            return
-        stored.add_done_callback(partial(self._stored, item, supervisor, answer, wait))
-
-    def _stored(
-        self,
-        item: Item,
-        supervisor: Supervisor,
-        answer: Future[Receipt],
-        wait: float | None,
-        stored: Future[Receipt | None],
-    ) -> None:
-        outbox = supervisor.outbox
-        error = stored.exception()
-        known = None if error else stored.result()
-        if error is None and known is None:
-            item.parts_stored = item.parts is not None
-            outbox.add(item, waiter=answer, reserved=True)
-            self._bound(item, outbox, answer, wait)
-            return
-        outbox.room.leave()
-        if known is None:
-            _refuse(answer, item, str(error))
-        elif outbox.wait_for(item.id, answer):
-            self._bound(item, outbox, answer, wait)
-        else:
-            answer.set_result(known)
-
-    def _bound(
-        self, item: Item, outbox: Outbox, answer: Future[Receipt], wait: float | None
-    ) -> None:
-        """Resolve a receipt in `wait` seconds with what is true then, if it is not by then."""
-        if wait is None:
-            return
-
-        def time_is_up() -> None:
-            outbox.stop_waiting(item.id, answer, item.receipt("queued"))
-
-        if wait <= 0:
-            time_is_up()
-        else:
-            timer = self._house.timers.later(wait, time_is_up)
-            answer.add_done_callback(lambda _: timer.cancel())
+                chat.add_done_callback(partial(_post_to_default, posting, supervisor))
+        return posting.answer
 
 
-def _render(item: Item, supervisor: Supervisor) -> None:
-    """Split what no hook of the channel renders, so that it is stored with its parts."""
-    if item.op == "send" and "session_render" not in supervisor.record.hooks:
-        item.parts = text.render(item.message, supervisor.record.limits)
-
-
-def _refuse(answer: Future[Receipt], item: Item, why: str) -> None:
-    answer.set_result(Receipt(item.id, "failed", error=why))
+def _post_to_default(posting: Posting, supervisor: Supervisor, chat: Future[str | None]) -> None:
+    posting.item.message.channel_id = chat.result() or ""
+    if posting.item.message.channel_id:
+        posting.post(supervisor.outbox, supervisor.record)
+        return
+    name = supervisor.record.id
+    posting.refuse(
+        f"the message names no `channel_id`, and {name} has no default chat: set"
+        f" `plugins.{name}.default_chat`"
+    )
 
 
 def _checked(one: Any) -> Media:

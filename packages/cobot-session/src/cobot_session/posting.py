@@ -1,0 +1,107 @@
+"""One item on its way into the outbox, and who waits for its receipt."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from cobot_session import text
+from cobot_session.errors import SpoolFull
+from cobot_session.messages import Receipt
+
+if TYPE_CHECKING:
+    from cobot_session.house import House
+    from cobot_session.outbox import Outbox
+    from cobot_session.registry import PluginRecord
+    from cobot_session.spool import Item
+
+
+class Posting:
+    """Stores one item, puts it into its lane, and answers with what is true in time.
+
+    Args:
+        house: the rest of the session.
+        item: what to do.
+        wait: seconds until the answer is what is true then; `None`: wait for the end.
+    """
+
+    __slots__ = ("_house", "_outbox", "_refusal", "_wait", "answer", "item")
+
+    _outbox: Outbox
+
+    def __init__(self, house: House, item: Item, wait: float | None) -> None:
+        self.item = item
+        self.answer: Future[Receipt] = Future()
+        self._house = house
+        self._wait = wait
+        self._refusal = ""
+
+    def refuse(self, why: str) -> None:
+        """Answer that it is not delivered and never will be."""
+        self.answer.set_result(Receipt(self.item.id, "failed", error=why))
+
+    def post(self, outbox: Outbox, record: PluginRecord) -> None:
+        """Store it, with its parts where no hook of the channel makes them.
+
+        Args:
+            outbox: of its channel.
+            record: its channel.
+        """
+        self._outbox = outbox
+        try:
+            outbox.reserve()
+        except SpoolFull as full:  # what is known already needs no room
+            self._refusal = str(full)
+            self._house.spool.receipt(self.item.id).add_done_callback(self._looked_up)
+            return
+        try:
+            render(self.item, record)
+            stored = self._house.spool.enqueue(self.item)
+        except (ValueError, RecursionError) as error:
+            outbox.room.leave()
+            self.refuse(f"the message cannot be stored: {error}")
+            return
+        stored.add_done_callback(self._stored)
+
+    def _stored(self, stored: Future[Receipt | None]) -> None:
+        if (error := stored.exception()) is None and stored.result() is None:
+            self.item.parts_stored = self.item.parts is not None
+            self._outbox.add(self.item, waiter=self.answer, reserved=True)
+            self._bound()
+            return
+        self._outbox.room.leave()
+        self._refusal = str(error)
+        self._looked_up(stored)
+
+    def _looked_up(self, found: Future[Receipt | None]) -> None:
+        """Tell the receipt of a known id, once it is final; refuse one that is not known."""
+        known = None if found.exception() else found.result()
+        if known is None:
+            self.refuse(self._refusal)
+        elif self._outbox.wait_for(self.item.id, self.answer):
+            self._bound()
+        else:
+            self.answer.set_result(known)
+
+    def _bound(self) -> None:
+        """Answer in `wait` seconds with what is true then, if that is not done before."""
+        if self._wait is None:
+            return
+        if self._wait <= 0:
+            self._time_is_up()
+        else:
+            timer = self._house.timers.later(self._wait, self._time_is_up)
+            self.answer.add_done_callback(lambda _: timer.cancel())
+
+    def _time_is_up(self) -> None:
+        self._outbox.stop_waiting(self.item.id, self.answer, self.item.receipt("queued"))
+
+
+def render(item: Item, record: PluginRecord) -> None:
+    """Split what no hook of the channel renders, so that it is stored with its parts.
+
+    Raises:
+        ValueError: it cannot be split to the channel's limits.
+    """
+    if item.op == "send" and "session_render" not in record.hooks:
+        item.parts = text.render(item.message, record.limits)
