@@ -15,6 +15,7 @@ from nostr_rig import nsec, running
 
 from cobot_nostr.crypto import Key
 from cobot_nostr.testing import NostrServer
+from cobot_session import AsyncSession
 
 pytestmark = pytest.mark.anyio
 SECONDS = datetime.timedelta(seconds=10)
@@ -235,3 +236,30 @@ async def test_what_was_said_while_we_were_away(met):
         assert sorted(m.content for m in got) == ["0", "1", "2", "3", "4"]
         await peer.says("after")
         assert [m.content for m in await again.receive()] == ["after"]
+
+
+async def test_a_conversation_over_two_relays_with_one_restarted(tmp_path):
+    """A session answers a nostr-sdk client message by message, while a relay goes and comes."""
+    nostr_sdk.nostr_sdk.uniffi_set_event_loop(asyncio.get_running_loop())
+    bot = Key()
+    async with NostrServer() as server, sdk_relay() as sdk_url:
+        urls = [server.url, sdk_url]
+        peer = Peer(bot)
+        block = {"nsec": nsec(bot), "relays": urls, "private_networks": True}
+        block["people"] = [peer.keys.public_key().to_bech32()]
+        config = {"plugins": {"workspace": {"path": str(tmp_path)}, "nostr": block}}
+        async with peer.connected(*urls), AsyncSession(config) as session:
+            answering = asyncio.create_task(session.run(lambda message: f"re: {message.content}"))
+            heard = []
+            for number in range(6):
+                if number == 3:
+                    await server.relays[0].restart_async()
+                await peer.says(f"message {number}")
+                heard.append(await peer.hears(14))
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            state = session.status()["nostr"].state
+    print([rumor.content() for rumor in heard])  # the conversation
+    assert [rumor.content() for rumor in heard] == [f"re: message {n}" for n in range(6)]
+    assert len({rumor.id().to_hex() for rumor in heard}) == 6
+    assert state == "online"
