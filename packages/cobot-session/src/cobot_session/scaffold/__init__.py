@@ -14,8 +14,8 @@ from cobot_session.config import BUILT_IN
 from cobot_session.errors import CobotError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from importlib.resources.abc import Traversable
+    from pathlib import Path
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _SUFFIX = ".tmpl"
