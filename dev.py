@@ -54,6 +54,11 @@ def demo(arguments: list[str]) -> int:
     return run([str(commands / "cobot-session"), "demo", *arguments])
 
 
+def test(arguments: list[str]) -> int:
+    """Run every check, as many at a time as there are processors."""
+    return nox(["--parallel", "auto", *arguments])
+
+
 def nox(arguments: list[str]) -> int:
     """Run nox, with uv beside it, in the versions this repository is known to work with."""
     commands = environment(".venv-dev", *settings()["dependency-groups"]["dev"])
@@ -75,7 +80,7 @@ def run(command: list[str], env: dict[str, str] | None = None) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument names, with the rest."""
-    actions = {"demo": demo, "test": nox, "nox": nox}
+    actions = {"demo": demo, "test": test, "nox": nox}
     if sys.version_info < NEEDED:
         print(
             "This needs Python {}.{} or newer; this is {}.".format(*NEEDED, sys.version.split()[0])

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 sys.path.append(str(Path(__file__).parent / "tools"))
-from distributions import EXAMPLES, LOCAL, PACKAGES, ROOT, direct, install, lowest, reach, wheel
+from distributions import EXAMPLES, LOCAL, PACKAGES, ROOT, install, lowest, reach, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -135,7 +135,7 @@ def soak(session: nox.Session, name: str) -> None:
 @_each(PACKAGES)
 def minimums(session: nox.Session, name: str) -> None:
     """Run a package's tests with the oldest version of everything that it names."""
-    oldest = lowest(direct(name))
+    oldest = lowest(name)
     pins = [f"{other}=={version}" for other, version in oldest.items()]
     _install_for_tests(session, name, *pins)
     for other, version in oldest.items():

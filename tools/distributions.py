@@ -119,7 +119,7 @@ def reach(requirements: Iterable[Requirement]) -> list[str]:
     waiting = list(requirements)
     while waiting:
         each = waiting.pop()
-        name = canonicalize_name(each.name)
+        name = _key(each)
         if name not in LOCAL:
             continue
         if name not in found:
@@ -136,7 +136,7 @@ def install(session: nox.Session, requirements: Iterable[Requirement], *options:
     wanted += map(Requirement, reach(wanted))
     lines = []
     for each in wanted:
-        name = canonicalize_name(each.name)
+        name = _key(each)
         if name not in LOCAL:
             lines.append(str(each))
             continue
@@ -145,22 +145,35 @@ def install(session: nox.Session, requirements: Iterable[Requirement], *options:
     session.install(*dict.fromkeys(lines), *options)
 
 
-def direct(name: str) -> list[Requirement]:
-    """Return what a package and its tests name themselves, extras unfolded."""
+def lowest(name: str) -> dict[str, Version]:
+    """Return the oldest version allowed of everything that a package and its tests name.
+
+    A bound of another distribution of this tree counts where both name the same thing: nobody can
+    install the one without the other.
+    """
+    named = _direct(name)
+    others = (LOCAL[each].dependencies for each in reach([*named, Requirement(name)]))
+    known = {_key(each): Version("0") for each in named if _key(each) not in LOCAL}
+    for each in chain(named, *others):
+        if _key(each) in known:
+            known[_key(each)] = max(known[_key(each)], *_lower_bounds(each))
+    return known
+
+
+def _direct(name: str) -> list[Requirement]:
+    """Return what a package and its tests name themselves, extras of its own unfolded."""
     own = LOCAL[name]
     named = [*own.dependencies, *own.test_requirements]
     for each in own.test_requirements:
-        if canonicalize_name(each.name) == name:
+        if _key(each) == name:
             named += chain.from_iterable(own.extras[extra] for extra in each.extras)
-    others = (each for each in named if canonicalize_name(each.name) not in LOCAL)
-    return [each for each in others if each.marker is None or each.marker.evaluate()]
+    return [each for each in named if each.marker is None or each.marker.evaluate()]
 
 
-def lowest(requirements: Iterable[Requirement]) -> dict[str, Version]:
-    """Return the oldest version that all bounds on each name allow."""
-    found: dict[str, Version] = {}
-    for each in requirements:
-        bounds = [Version(s.version) for s in each.specifier if s.operator in {">=", "==", "~="}]
-        name = canonicalize_name(each.name)
-        found[name] = max([*bounds, found.get(name, Version("0"))])
-    return found
+def _lower_bounds(each: Requirement) -> list[Version]:
+    bounds = [Version(it.version) for it in each.specifier if it.operator in {">=", "==", "~="}]
+    return bounds or [Version("0")]
+
+
+def _key(each: Requirement) -> str:
+    return canonicalize_name(each.name)
