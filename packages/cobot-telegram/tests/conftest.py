@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cobot_session.status import Status
 
+pytest_plugins = ["cobot_session.testing"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: long runs, left out unless asked for with -m soak")

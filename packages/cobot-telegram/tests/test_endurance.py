@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -34,8 +35,11 @@ import sys
 from cobot_session.session import Session
 from cobot_telegram import Telegram
 
-folder, token, api_url = sys.argv[1:]
+folder, token, api_url, port = sys.argv[1:]
 block = {"bot_token": token, "api_url": api_url, "access": {"open": True}}
+if port != "0":
+    url = f"http://127.0.0.1:{port}/hook"
+    block["webhook"] = {"url": url, "secret": "s" * 20, "port": port}
 settings = {"plugins": {"workspace": {"path": folder}, "telegram": block}}
 
 def handle(message):
@@ -53,9 +57,12 @@ CONCURRENCY = 10
 class Agent:
     """The bot in a process of its own; what it handles is told line by line."""
 
-    def __init__(self, server: BotApiServer, script: Path, folder: Path) -> None:
+    def __init__(self, server: BotApiServer, folder: Path, port: int) -> None:
         self._server = server
-        self._command = [sys.executable, str(script), str(folder), server.token, server.api_url]
+        script = folder / "agent.py"
+        script.write_text(AGENT)
+        arguments = [str(folder), server.token, server.api_url, str(port)]
+        self._command = [sys.executable, str(script), *arguments]
         self.handled: list[tuple[int, str]] = []
         self.errors = folder / "errors.txt"
         self.start()
@@ -104,22 +111,25 @@ def order_trouble(server: BotApiServer) -> None:
     """Plant what goes wrong for the whole run."""
     for fault in (ServerError(502), CutBefore(), CutAfter(), Duplicate(), Reorder(), Flood(1)):
         server.faults.add(fault, on="getUpdates", rate=0.04, times=None)
+    for fault in (CutAfter(), Duplicate()):
+        server.faults.add(fault, on="webhook", rate=0.04, times=None)
     server.faults.add(Drip(size=512, pause=0.001), on="getUpdates", rate=0.04, times=None)
     for trouble in (ServerError(502), ServerError(500, "oops")):
         server.faults.add(trouble, on="sendMessage", rate=0.003, times=None)
 
 
-def endure(tmp_path: Path, total: int, block: int) -> None:
-    """Run `total` messages; in each block of them one SIGKILL and one orderly restart."""
+def endure(tmp_path: Path, total: int, block: int, port: int = 0) -> None:
+    """Run `total` messages; in each block of them one SIGKILL and one orderly restart.
+
+    With a port the bot is pushed updates there, without it polls.
+    """
     dice = random.Random(5)  # noqa: S311
-    script = tmp_path / "agent.py"
-    script.write_text(AGENT)
     said: dict[int, list[str]] = defaultdict(list)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(BotApiServer(seed=5, remember=1000))
         users = [server.user(f"User {n}") for n in range(CHATS)]
         order_trouble(server)
-        agent = Agent(server, script, tmp_path)
+        agent = Agent(server, tmp_path, port)
         stack.callback(agent.kill)
         for start in range(0, total, block):
             for how in (signal.SIGKILL, signal.SIGINT):
@@ -171,9 +181,18 @@ def check(agent: Agent, users: list[User], said: dict[int, list[str]]) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_a_few_hundred_messages_survive(tmp_path: Path) -> None:
+def test_a_hundred_and_fifty_messages_survive(tmp_path: Path) -> None:
     """The run in small: faults all along, one kill, one restart."""
-    endure(tmp_path, total=300, block=300)
+    endure(tmp_path, total=150, block=150)
+
+
+@pytest.mark.timeout(240)
+def test_deliveries_survive_too(tmp_path: Path) -> None:
+    """The same by webhook: what was not confirmed when the process was killed comes again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    endure(tmp_path, total=100, block=100, port=port)
 
 
 @pytest.mark.soak

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cobot_session.messages import IncomingMessage
@@ -272,6 +272,7 @@ FIELDS = (
 MESSAGE = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ALLOWED_UPDATES), MESSAGE)
 def test_no_update_whatever_it_holds_is_fatal(kind: str, payload: dict[str, Any]) -> None:
     """A malformed update raises the one error that the channel skips it by."""

@@ -114,3 +114,16 @@ def test_an_album_is_gathered_although_each_piece_waits_for_its_answer(
     ada.says("look", files=[Attachment("photo", b"1"), Attachment("photo", b"2")])
     (album,) = session.poll_all_channels(wait=10)
     assert len(album.media) == 2
+
+
+def test_a_webhook_that_another_program_took_is_told(
+    url: str, server: BotApiServer, settings: dict[str, Any], watch: Any, open_session: Any
+) -> None:
+    """When deliveries go elsewhere the status says so, though the port is still open."""
+    settings["plugins"]["session"]["stall_after"] = 4
+    with open_session():
+        server.wait_for(lambda: server.bot.webhook is not None)
+        watch.until(state="online")
+        with server.changes:
+            server.bot.webhook = None
+        watch.until(error="another program has set or removed")

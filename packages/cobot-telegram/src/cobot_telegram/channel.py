@@ -10,8 +10,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
-from typing_extensions import override
-
 from cobot_session.errors import ChannelError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_telegram.albums import Albums
@@ -66,7 +64,6 @@ class Telegram(Plugin):
 
     # -- life
 
-    @override
     async def start(self) -> None:
         """Connect, say who the bot is, and begin to listen or ask."""
         from cobot_telegram.client import Client
@@ -84,7 +81,6 @@ class Telegram(Plugin):
         await source.open()
         self.context.log.info("connected as @%s", self._me.username)
 
-    @override
     async def stop(self) -> None:
         """Let go of everything."""
         for task in self._tasks:
@@ -156,7 +152,7 @@ class Telegram(Plugin):
 
     async def session_health(self) -> Health:
         """Tell whether updates arrive: nothing but the receive path counts."""
-        return self._opened()[0].health()
+        return await self._opened()[0].health()
 
     # -- sending
 

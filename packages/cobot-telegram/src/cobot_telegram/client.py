@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import telegram
 from telegram.constants import ReactionEmoji
-from typing_extensions import override
 
 from cobot_session.errors import PermanentError
 from cobot_telegram.addresses import chat_and_topic
-from cobot_telegram.config import OFFICIAL_API
 from cobot_telegram.pace import Pace
 from cobot_telegram.parse import ALLOWED_UPDATES, Me
 from cobot_telegram.refusals import Translator
@@ -52,9 +51,25 @@ class RawBot(telegram.Bot):
         """Return what Telegram knows of a file."""
         return cast("dict[str, Any]", await self._post("getFile", {"file_id": file_id}))
 
-    @override
     def __repr__(self) -> str:
         return f"<bot {self._token.partition(':')[0]}>"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """What Telegram says of its deliveries.
+
+    Attributes:
+        url: where they go; empty: nowhere.
+        pending: updates that wait.
+        failed_at: seconds since 1970 of the last delivery that failed.
+        error: why it failed.
+    """
+
+    url: str
+    pending: int
+    failed_at: float | None
+    error: str | None
 
 
 class Client:
@@ -115,6 +130,13 @@ class Client:
         """Let Telegram keep updates until they are asked for."""
         with self._translator.call():
             await self._bot.delete_webhook()
+
+    async def webhook_state(self) -> WebhookState:
+        """Return what Telegram says of its deliveries."""
+        with self._translator.call():
+            info = await self._bot.get_webhook_info()
+        failed = info.last_error_date.timestamp() if info.last_error_date else None
+        return WebhookState(info.url, info.pending_update_count, failed, info.last_error_message)
 
     async def answer_press(self, query_id: str) -> None:
         """Tell the app of who pressed a button that it was seen."""
@@ -229,11 +251,6 @@ class Client:
         chat, topic = chat_and_topic(address)
         new = self._state.get("moved", {}).get(str(chat))
         return (int(new) if new else chat), topic
-
-    @property
-    def official(self) -> bool:
-        """The server is Telegram's own."""
-        return self._config.api_url == OFFICIAL_API
 
 
 def _number(message_id: str) -> int:

@@ -72,9 +72,10 @@ def message_of(update: Json) -> Json:
 def chat_of(update: Json) -> str:
     """Return the chat an update belongs to, empty when it belongs to none."""
     for payload in update.values():
-        if isinstance(payload, dict):
-            chat = payload.get("chat") or (payload.get("message") or {}).get("chat")
-            return str(chat["id"]) if isinstance(chat, dict) else ""
+        inner = payload.get("message", payload) if isinstance(payload, dict) else None
+        chat = inner.get("chat") if isinstance(inner, dict) else None
+        if isinstance(chat, dict):
+            return str(chat.get("id", ""))
     return ""
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from telegram.request import RequestData
@@ -72,12 +71,12 @@ class AiohttpRequest(BaseRequest):
         self._client: aiohttp.ClientSession | None = None
 
     @property
-    @override
     def read_timeout(self) -> float:
+        """Seconds to wait for an answer, unless a call says otherwise."""
         return _READ_SECONDS
 
-    @override
     async def initialize(self) -> None:
+        """Open the pool."""
         if self._client is None:
             self._client = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
@@ -85,13 +84,12 @@ class AiohttpRequest(BaseRequest):
                 headers={"User-Agent": self.USER_AGENT},
             )
 
-    @override
     async def shutdown(self) -> None:
+        """Close the pool."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
-    @override
     async def do_request(
         self,
         url: str,
@@ -160,8 +158,8 @@ class AiohttpRequest(BaseRequest):
         )
 
     @staticmethod
-    @override
     def parse_json_payload(payload: bytes) -> Any:
+        """Return the JSON of an answer; what is none came from somebody in between."""
         try:
             return json.loads(payload)
         except ValueError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aiohttp import web
 
-from cobot_session.errors import TemporaryError
+from cobot_session.errors import ChannelError, TemporaryError
 from cobot_session.status import Health
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ Update: TypeAlias = dict[str, Any]
 POLL_SECONDS = 25
 _SILENT_SECONDS = 60.0
 """A poll is answered within `POLL_SECONDS`; after so long without an answer the path is dead."""
+_ASK_SECONDS = 8.0
+_RECENT_SECONDS = 120.0
 _MAX_BODY = 1_000_000
 _MOST_WAITING = 100
 _COMMIT_SECONDS = 50.0
@@ -44,7 +46,7 @@ class Source(Protocol):
     def accepted(self) -> None:
         """Take note that what was given is in good hands once `next` is called again."""
 
-    def health(self) -> Health:
+    async def health(self) -> Health:
         """Tell whether updates can arrive."""
 
 
@@ -57,6 +59,7 @@ class Polling:
         self._given: int | None = None
         self._last_answer = time.monotonic()
         self._latency: float | None = None
+        self._proved = False
         self._trouble = ""
 
     async def open(self) -> None:
@@ -67,18 +70,20 @@ class Polling:
 
     async def next(self, seconds: int) -> list[Update]:
         """Return what is new, waiting up to `seconds` for something."""
+        if not self._proved:
+            seconds = 0  # a quick answer shows that the way is open (again)
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds + _SILENT_SECONDS / 2):
                 updates = await self._client.updates(self._offset, seconds)
         except TimeoutError:
-            self._trouble = "a poll was not answered"
+            self._proved, self._trouble = False, "a poll was not answered"
             raise TemporaryError(self._trouble) from None
         except Exception as error:
-            self._trouble = str(error)
+            self._proved, self._trouble = False, str(error)
             raise
         now = time.monotonic()
-        self._last_answer, self._trouble = now, ""
+        self._last_answer, self._proved, self._trouble = now, True, ""
         if not updates or now - began < 1:
             self._latency = max(0.0, now - began - (0 if updates else seconds))
         numbers = [u["update_id"] for u in updates if isinstance(u.get("update_id"), int)]
@@ -89,7 +94,7 @@ class Polling:
         """Let the next poll confirm what the last one gave."""
         self._offset = self._given
 
-    def health(self) -> Health:
+    async def health(self) -> Health:
         """Tell whether a poll was answered lately."""
         silent = time.monotonic() - self._last_answer
         if self._trouble:
@@ -158,9 +163,24 @@ class Pushed:
         self._accepted += self._given
         self._given = []
 
-    def health(self) -> Health:
-        """Tell whether it listens."""
-        return Health(ok=self._runner is not None, detail=f"listening on port {self.port}")
+    async def health(self) -> Health:
+        """Tell whether it listens and Telegram delivers here, by Telegram's own word."""
+        if self._runner is None:
+            return Health(ok=False, detail="not listening")
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                state = await self._client.webhook_state()
+        except (ChannelError, TimeoutError) as error:
+            return Health(ok=False, detail=f"Telegram cannot be asked: {error}")
+        latency = time.monotonic() - began
+        if state.url != self._webhook.url:
+            detail = "another program has set or removed this bot's webhook"
+            return Health(ok=False, detail=detail, latency=latency)
+        if state.pending and state.failed_at and time.time() - state.failed_at < _RECENT_SECONDS:
+            detail = f"{state.pending} updates wait; Telegram could not deliver: {state.error}"
+            return Health(ok=False, detail=detail, latency=latency)
+        return Health(ok=True, detail=f"listening on port {self.port}", latency=latency)
 
     def _confirm(self) -> None:
         for future in self._accepted:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any, Literal, TypeAlias
 
-from typing_extensions import override
-
 from cobot_telegram.testing.errors import ApiError, bad_request
 from cobot_telegram.testing.text import Entity, utf16
 
@@ -229,7 +227,6 @@ class _MarkdownV2:
 class _OldMarkdown(_MarkdownV2):
     """https://core.telegram.org/bots/api#markdown-style: no nesting, four marks."""
 
-    @override
     def step(self) -> None:
         text, at = self.text, self.at
         character = text[at]
@@ -249,7 +246,6 @@ class _OldMarkdown(_MarkdownV2):
             self.out.write(character)
             self.at += 1
 
-    @override
     def toggle(self, marker: str) -> None:
         if self.out.stack and self.out.stack[-1].marker != marker:
             self.out.write(marker)
@@ -284,7 +280,6 @@ class _Html(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.out = _Output()
 
-    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "span" and given.get("class") == "tg-spoiler":
@@ -305,7 +300,6 @@ class _Html(HTMLParser):
         if tag == "tg-emoji":
             self.out.stack[-1].fields["custom_emoji_id"] = given.get("emoji-id", "")
 
-    @override
     def handle_endtag(self, tag: str) -> None:
         if not self.out.stack:
             raise _cannot(f'Unexpected end tag "{tag}"')
@@ -317,7 +311,6 @@ class _Html(HTMLParser):
         else:
             self.out.stack.pop()
 
-    @override
     def handle_data(self, data: str) -> None:
         self.out.write(data)
 

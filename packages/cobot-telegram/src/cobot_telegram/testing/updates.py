@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FIRST_UPDATE = 100_000_001
 LONGEST_POLL = 50.0
 MOST_UPDATES = 100
+REMEMBERED = 1000
+"""Confirmed updates that can be repeated."""
 NOT_BY_DEFAULT = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 """Kinds a bot only gets when `allowed_updates` names them."""
 
@@ -32,6 +34,8 @@ class Updates:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._pending: OrderedDict[int, Update] = OrderedDict()
+        self._confirmed: OrderedDict[int, Update] = OrderedDict()
+        self._again: list[Update] = []
         self._next = FIRST_UPDATE
         self._turn = 0
         self._polling = False
@@ -46,6 +50,11 @@ class Updates:
         """What has not been confirmed, oldest first."""
         with self._changes:
             return tuple(self._pending.values())
+
+    @property
+    def latest(self) -> int:
+        """The number of the latest update there was."""
+        return self._next - 1
 
     @property
     def polled(self) -> bool:
@@ -82,14 +91,31 @@ class Updates:
             numbers = sorted(self._pending)
             gone = numbers[:offset] if offset < 0 else [n for n in numbers if n < offset]
             for number in gone:
-                del self._pending[number]
+                self._confirmed[number] = self._pending.pop(number)
+            while len(self._confirmed) > REMEMBERED:
+                self._confirmed.popitem(last=False)
             if gone:
                 self._changes.notify()
+
+    def repeat(self, number: int) -> None:
+        """Deliver an update once more, confirmed or not, before what is new.
+
+        Raises:
+            KeyError: it was never there, or too long ago.
+        """
+        with self._changes:
+            update = self._pending.get(number) or self._confirmed[number]
+            if self.webhook_active:
+                self._pending[number] = update
+            else:
+                self._again.append(update)
+            self._changes.notify()
 
     def drop(self, number: int) -> None:
         """Forget one, after a webhook has taken it."""
         with self._changes:
-            self._pending.pop(number, None)
+            if number in self._pending:
+                self._confirmed[number] = self._pending.pop(number)
             self._changes.notify()
 
     async def poll(self, offset: int, limit: int, timeout: float) -> list[Update]:
@@ -109,17 +135,21 @@ class Updates:
             self._changes.notify()
             self.confirm(offset)
         limit = min(max(limit, 1), MOST_UPDATES)
-        if not self._pending and timeout > 0:
+        if not self._pending and not self._again and timeout > 0:
             await self._wait(turn, min(timeout, LONGEST_POLL))
         self._refuse_if_overtaken(turn)
-        return list(self._pending.values())[:limit]
+        again, self._again = self._again, []
+        return [*again, *self._pending.values()][:limit]
 
     async def _wait(self, turn: int, timeout: float) -> None:
         self._polling = True
         self._changes.notify()
         try:
             await self._changes.wait_async(
-                lambda: bool(self._pending) or turn != self._turn or self.webhook_active, timeout
+                lambda: (
+                    bool(self._pending or self._again) or turn != self._turn or self.webhook_active
+                ),
+                timeout,
             )
         except TimeoutError:
             await asyncio.sleep(0)

@@ -123,7 +123,8 @@ class WebhookSender:
 
 def _place(update: Update) -> str:
     for payload in update.values():
-        if isinstance(payload, dict):
-            chat = payload.get("chat") or (payload.get("message") or {}).get("chat") or {}
+        inner = payload.get("message", payload) if isinstance(payload, dict) else None
+        chat = inner.get("chat") if isinstance(inner, dict) else None
+        if isinstance(chat, dict):
             return str(chat.get("id", ""))
     return ""
