@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cobot_discord.inflow import DIRECT_SPACE, MOST_WAITING, Inflow
 from cobot_discord.parse import moment_of, snowflake_at
-from cobot_discord.places import MALFORMED, Place
+from cobot_discord.places import MALFORMED, Place, snowflake
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -119,7 +119,7 @@ class Gaps:
     def take(self, event: Event) -> None:
         """Let an event pass, or hold it until what came before it is there."""
         name, data, _ = event
-        channel_id = str(data["channel_id"])
+        channel_id = snowflake(data["channel_id"])
         if self.inflow.is_full or self._held_events >= MOST_WAITING:
             self._lose(channel_id, name, data)
         elif channel_id in self._open:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cobot_discord.mentions import is_meant, names, readable, shown_name
-from cobot_discord.places import DIRECT, Place
+from cobot_discord.places import DIRECT, Place, snowflake
 from cobot_session.messages import IncomingMessage, Media, MediaKind
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Parser:
         if not self._is_heard_place(data):
             return None
         made = self._event(data, "", "", "")
-        made.id, made.kind, made.key = str(data["id"]), "deletion", f"d{data['id']}"
+        made.id, made.kind = snowflake(data["id"]), "deletion"
+        made.key = f"d{made.id}"
         return made
 
     def reaction(self, data: Payload, stamp: str, *, added: bool) -> IncomingMessage | None:
@@ -82,10 +83,10 @@ class Parser:
         emoji = data["emoji"]
         sign = str(emoji.get("name") or "")
         name = member.get("nick") or shown_name(person)
-        made = self._event(data, str(data["user_id"]), name, sign if added else "")
+        made = self._event(data, snowflake(data["user_id"]), name, sign if added else "")
         made.roles = [str(role) for role in member.get("roles") or ()]
         made.id = made.key = f"r{stamp}"
-        made.kind, made.reply_to = "reaction", str(data["message_id"])
+        made.kind, made.reply_to = "reaction", snowflake(data["message_id"])
         made.metadata |= {"emoji": sign, "on_own": on_own}
         if emoji.get("id"):
             made.metadata["emoji_id"] = str(emoji["id"])
@@ -93,7 +94,7 @@ class Parser:
 
     def place(self, data: Payload) -> Place:
         """Return the place of an event, also one that is not known yet."""
-        channel_id = str(data["channel_id"])
+        channel_id = snowflake(data["channel_id"])
         known = self.places.get(channel_id)
         guild = data.get("guild_id")
         return known or Place(channel_id, 0 if guild else 1, guild=str(guild) if guild else None)
@@ -116,8 +117,9 @@ class Parser:
         member = data.get("member") or {}
         name = member.get("nick") or shown_name(author)
         text = readable(str(data.get("content") or ""), data, self.places)
-        made = self._event(data, str(author["id"]), str(name), text)
-        made.id, made.key = str(data["id"]), f"m{data['id']}"
+        made = self._event(data, snowflake(author["id"]), str(name), text)
+        made.id = snowflake(data["id"])
+        made.key = f"m{made.id}"
         made.timestamp = _time(data["timestamp"])
         made.roles = [str(role) for role in member.get("roles") or ()]
         made.media = media

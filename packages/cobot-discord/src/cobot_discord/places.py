@@ -24,6 +24,18 @@ TALKING = frozenset({0, 2, 5, 13})
 """Types of channels with messages of their own: text, voice, announcements, stage."""
 
 
+def snowflake(value: object) -> str:
+    """Return an id as text.
+
+    Raises:
+        ValueError: it is none: Discord's ids are digits.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("an id should be digits")
+    return text
+
+
 @dataclass(slots=True)
 class Place:
     """One channel or thread.
@@ -111,7 +123,7 @@ class Places:
         guild = data.get("guild_id") or guild_id
         parent = data.get("parent_id")
         place = Place(
-            str(data["id"]),
+            snowflake(data["id"]),
             int(data["type"]),
             str(data.get("name") or ""),
             str(guild) if guild else None,
