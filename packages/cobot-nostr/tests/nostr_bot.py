@@ -11,7 +11,7 @@ from pathlib import Path
 
 def main() -> None:
     from cobot_nostr.channel import Nostr
-    from cobot_nostr.relay import Tuning
+    from cobot_nostr.tuning import Tuning
     from cobot_session import Session
 
     Nostr.tuning = Tuning(backoff=0.05, backoff_most=0.5, idle=2.0, patience=3.0)

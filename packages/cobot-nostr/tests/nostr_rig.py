@@ -10,8 +10,8 @@ from cobot_nostr import nip19
 from cobot_nostr.channel import Nostr
 from cobot_nostr.config import NostrConfig
 from cobot_nostr.crypto import Key
-from cobot_nostr.relay import Tuning
 from cobot_nostr.testing import NostrServer
+from cobot_nostr.tuning import Tuning
 from cobot_session.messages import OutgoingMessage
 from cobot_session.text import part_id
 

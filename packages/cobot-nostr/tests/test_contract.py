@@ -79,14 +79,6 @@ class NostrWire(Wire):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `server`
 class TestContract(ChannelContract):
-    @pytest.mark.xfail(
-        strict=False,
-        reason="the kit commits the state of the batch it lets die; the contract commits both or"
-        " neither, and the channel's state says which messages it has handed over",
-    )
-    def test_unacknowledged_messages_come_again_after_a_crash(self, record, make_rig, person):
-        super().test_unacknowledged_messages_come_again_after_a_crash(record, make_rig, person)
-
     @pytest.fixture
     def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[NostrServer]:
         monkeypatch.setattr(Nostr, "tuning", FAST)

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from cobot_nostr import giftwrap, nip44
 from cobot_nostr.crypto import Key
 from cobot_nostr.event import make_event, make_rumor
-from cobot_nostr.relay import Tuning
 from cobot_nostr.testing import NostrServer
+from cobot_nostr.tuning import Tuning
 
 pytestmark = pytest.mark.anyio
 MEGABYTE = 2**20
@@ -91,7 +91,7 @@ async def hostile_run(monkeypatch, total):
             ada = server.user("Ada")
             place = SimpleNamespace(urls=[f"ws://127.0.0.1:{port}", server.url])
             async with running(place) as rig:
-                counts = rig.channel._identity.pool.relays[place.urls[0]].counts
+                counts = rig.channel._identity.pool.relays[place.urls[0]].line.counts
                 said, early = 0, 0
                 while (read := counts.bad + counts.events + counts.duplicates) < total:
                     if not early and read > total / 5:

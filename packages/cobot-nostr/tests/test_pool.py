@@ -12,7 +12,6 @@ from websockets.asyncio.server import serve
 from cobot_nostr.crypto import Key
 from cobot_nostr.event import make_event
 from cobot_nostr.pool import Pool
-from cobot_nostr.relay import Tuning
 from cobot_nostr.testing import (
     CutAfter,
     Drop,
@@ -25,6 +24,7 @@ from cobot_nostr.testing import (
     Refuse,
     Swallow,
 )
+from cobot_nostr.tuning import Tuning
 from cobot_nostr.wire import Subscription
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +127,7 @@ async def test_a_cursor_never_runs_ahead_of_what_was_taken():
         await caught_up(pool)
         server.publish(mention("x"))
         await pool.wait(5)
-        arrived = pool.relays[server.url].arrivals[0].at
+        arrived = pool.relays[server.url].inbox.arrivals[0].at
         assert pool.cursors()[server.url] <= arrived
         pool.take(1)
         assert pool.cursors()[server.url] >= arrived - 1
@@ -144,7 +144,7 @@ async def test_duplicates_forgeries_and_fake_eose():
             for text in ("twice", "forged", "plain"):
                 server.publish(mention(text))
             assert await texts(pool, 2) == ["twice", "plain"]
-            counts = pool.relays[server.url].counts
+            counts = pool.relays[server.url].line.counts
             assert (counts.duplicates, counts.forged) == (1, 1)
 
 
@@ -195,7 +195,7 @@ async def test_refused_authentication_is_said():
             published = await pool.publish(make_event(US, 1, 1, (), "out"), patience=5)
             (answer,) = published.answers.values()
             assert (answer.verdict, answer.reason) == ("refused", "restricted: not you")
-            assert "restricted" in pool.relays[server.url].problem
+            assert "restricted" in pool.relays[server.url].line.problem
 
 
 async def test_a_send_is_done_when_one_relay_has_it():
@@ -251,7 +251,7 @@ async def test_whatever_happens_to_a_publish_a_retry_has_one_effect(fault):
         server.faults.add(fault, on="EVENT")
         event = make_event(US, 1, 1, (), "x")
         if not (await pool.publish(event, patience=0.2)).done:
-            pool.relays[server.url].give_up(event.id)
+            pool.relays[server.url].outbox.give_up(event.id)
             assert (await pool.publish(event, patience=5)).done
         assert len(server.relays[0].events) == 1
 
@@ -293,7 +293,7 @@ async def test_a_half_open_connection_is_noticed():
             server.faults.add(HalfOpen(), on="deliver")
             server.publish(mention("into the void"))
             assert await texts(pool, 1) == ["into the void"]
-            assert pool.relays[server.url].counts.connects == 2
+            assert pool.relays[server.url].line.counts.connects == 2
 
 
 async def test_silence_is_answered_with_a_question():
@@ -306,7 +306,7 @@ async def test_silence_is_answered_with_a_question():
                 lambda: server.relays[0].counts.get("CLOSE", 0) >= 2, 5, lambda: "no probe"
             )
             assert pool.relays[server.url].latency is not None
-            assert pool.relays[server.url].counts.connects == 1
+            assert pool.relays[server.url].line.counts.connects == 1
 
 
 async def test_a_full_queue_pushes_back_and_loses_nothing():
@@ -319,8 +319,8 @@ async def test_a_full_queue_pushes_back_and_loses_nothing():
         server.relays[1].accept(mention("quiet"))
         flooding, quiet = pool.relays.values()
         async with asyncio.timeout(5):
-            await pool.until(lambda: quiet.arrivals and len(flooding.arrivals) >= 8)
-        assert len(flooding.arrivals) == 8
+            await pool.until(lambda: quiet.inbox.arrivals and len(flooding.inbox.arrivals) >= 8)
+        assert len(flooding.inbox.arrivals) == 8
         first = pool.take(4)
         assert "quiet" in [arrival.event.content for arrival in first]
         rest = await texts(pool, 197)
@@ -367,7 +367,7 @@ async def test_rubbish_is_counted_and_harms_nobody():
         await server.relays[0].wait_for_subscription_async(1)
         server.relays[0].accept(mention("still here"))
         assert await texts(pool, 1) == ["still here"]
-        assert pool.relays[server.url].counts.bad >= 15
+        assert pool.relays[server.url].line.counts.bad >= 15
 
 
 async def test_a_relay_that_sends_only_rubbish_is_cut_off():
@@ -379,7 +379,7 @@ async def test_a_relay_that_sends_only_rubbish_is_cut_off():
             server.relays[0].sends("[")
         relay = pool.relays[server.url]
         await server.changes.wait_async(lambda: not server.relays[0]._connections, 5)
-        assert relay.problem == "it sent too much rubbish"
+        assert relay.line.problem == "it sent too much rubbish"
 
 
 async def test_a_message_too_large_to_read_ends_the_connection_only():
@@ -401,7 +401,7 @@ async def test_events_nobody_asked_for_are_dropped():
         server.relays[0].sends(json.dumps(["EVENT", "mentions", foreign.to_dict()]))
         server.publish(mention("x"))
         assert await texts(pool, 1) == ["x"]
-        assert pool.relays[server.url].counts.foreign == 1
+        assert pool.relays[server.url].line.counts.foreign == 1
 
 
 async def test_a_relay_that_is_not_ours_is_used_and_let_go():

@@ -12,7 +12,7 @@ from cobot_session.plugin import Limits, Plugin, PluginMeta
 if TYPE_CHECKING:
     from cobot_nostr.chats import Chat
     from cobot_nostr.identity import Identity
-    from cobot_nostr.relay import Tuning
+    from cobot_nostr.tuning import Tuning
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Sent
     from cobot_session.status import Health
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cobot_nostr.config import NostrConfig
     from cobot_nostr.crypto import Key
     from cobot_nostr.event import Rumor
-    from cobot_nostr.relay import Tuning
+    from cobot_nostr.tuning import Tuning
     from cobot_nostr.wire import Arrival
     from cobot_session.messages import IncomingMessage, Media
     from cobot_session.plugin import PluginContext
@@ -243,13 +243,13 @@ class Identity:
         relays = list(self.pool.relays.values())
         reading = self.pool.reading
         troubles = "; ".join(
-            f"{relay.url}: {relay.problem or 'reading what is stored'}"
+            f"{relay.line.url}: {relay.line.problem or 'reading what is stored'}"
             for relay in relays
             if relay not in reading
         )
         latencies = [relay.latency for relay in reading if relay.latency is not None]
         detail = f"{len(reading)} of {len(relays)} relays" + (f"; {troubles}" if troubles else "")
-        bad = sum(relay.counts.bad for relay in relays)
+        bad = sum(relay.line.counts.bad for relay in relays)
         detail += f"; {bad} bad messages" if bad else ""
         return Health(bool(reading), detail, min(latencies, default=None))
 

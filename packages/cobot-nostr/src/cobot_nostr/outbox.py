@@ -13,9 +13,10 @@ from cobot_session.errors import PermanentError, RateLimited, TemporaryError
 from cobot_session.messages import Sent
 
 if TYPE_CHECKING:
+    from cobot_nostr.answers import Published
     from cobot_nostr.crypto import Key
     from cobot_nostr.directory import Directory
-    from cobot_nostr.pool import Pool, Published
+    from cobot_nostr.pool import Pool
     from cobot_nostr.render import Renderer
 
 RATE_LIMIT_PAUSE = 10.0

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from cobot_nostr.addresses import checked_address, normalised
+from cobot_nostr.answers import Published, is_ok, open_verdict, wait_for_answers
 from cobot_nostr.relay import Relay, Tuning
-from cobot_nostr.wire import Answer, Arrival, RelayLimits, Verdict
+from cobot_nostr.wire import Answer, Arrival, RelayLimits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,35 +27,6 @@ PATIENCE = 10.0
 
 _REMEMBERED = 100_000
 _MOST_STRANGERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What became of one event.
-
-    Attributes:
-        answers: each target relay's answer, by url.
-        wanted: how many relays had to take it.
-    """
-
-    answers: dict[str, Answer]
-    wanted: int
-
-    def count(self, verdict: str) -> int:
-        """Return how many relays gave this answer."""
-        return sum(answer.verdict == verdict for answer in self.answers.values())
-
-    @property
-    def done(self) -> bool:
-        """Enough relays have it."""
-        return self.count("ok") >= self.wanted
-
-    def as_dict(self) -> dict[str, str]:
-        """Return each relay's answer in words."""
-        return {
-            url: answer.verdict if not answer.reason else f"{answer.verdict}: {answer.reason}"
-            for url, answer in self.answers.items()
-        }
 
 
 class Pool:
@@ -136,12 +107,12 @@ class Pool:
             try:
                 await relay.run()
             except Exception:  # noqa: BLE001  # whatever a stranger sent, the others go on
-                self._log.exception("relay %s: an unexpected error", relay.url)
+                self._log.exception("relay %s: an unexpected error", relay.line.url)
                 await asyncio.sleep(self._tuning.backoff_most)
 
     async def _learn_limits(self, relay: Relay) -> None:
         if self._describe is not None:
-            relay.limits = RelayLimits.of(await self._describe(relay.url))
+            relay.line.limits = RelayLimits.of(await self._describe(relay.line.url))
             self._wake()
 
     # -- in
@@ -162,10 +133,15 @@ class Pool:
         """Wait until something has arrived; tell whether it has."""
         try:
             async with asyncio.timeout(seconds):
-                await self.until(lambda: any(relay.arrivals for relay in self.relays.values()))
+                await self.until(
+                    lambda: any(relay.inbox.arrivals for relay in self.relays.values())
+                )
         except TimeoutError:
             return False
         return True
+
+    def _has_arrivals(self) -> bool:
+        return any(relay.inbox.arrivals for relay in self.relays.values())
 
     async def settle(self, seconds: float) -> None:
         """Wait until the relays that are connected have told all they had stored.
@@ -180,7 +156,7 @@ class Pool:
                 )
 
     def _has_more(self, relay: Relay) -> bool:
-        return relay.connected and not relay.caught_up and not relay.is_full
+        return relay.line.connected and not relay.inbox.caught_up and not relay.inbox.is_full
 
     async def until(self, look: Callable[[], object]) -> None:
         """Wait until `look` is true; it looks whenever the state of a relay has changed."""
@@ -203,12 +179,12 @@ class Pool:
     def ask_again(self, name: str) -> None:
         """Send a subscription again whose filters have changed."""
         for relay in self.relays.values():
-            relay.ask_again(name)
+            relay.inbox.ask_again(name)
 
     def peek(self, most: int) -> list[Arrival]:
         """Return what `take` would return, and leave it there."""
         relays = list(self.relays.values())
-        turns = zip_longest(*(list(islice(relay.arrivals, most)) for relay in relays))
+        turns = zip_longest(*(list(islice(relay.inbox.arrivals, most)) for relay in relays))
         return [one for turn in turns for one in turn if one is not None][:most]
 
     def take(self, most: int) -> list[Arrival]:
@@ -218,7 +194,7 @@ class Pool:
         empty = 0
         while len(taken) < most and empty < len(relays):
             self._turn = (self._turn + 1) % len(relays)
-            arrival = relays[self._turn].take()
+            arrival = relays[self._turn].inbox.take()
             empty = empty + 1 if arrival is None else 0
             if arrival is not None:
                 taken.append(arrival)
@@ -227,7 +203,9 @@ class Pool:
     def cursors(self) -> dict[str, int]:
         """Return, for each relay, until when everything has been taken."""
         return {
-            url: min(relay.live_at, relay.arrivals[0].at) if relay.arrivals else relay.live_at
+            url: min(relay.inbox.live_at, relay.inbox.arrivals[0].at)
+            if relay.inbox.arrivals
+            else relay.inbox.live_at
             for url, relay in self.relays.items()
         }
 
@@ -239,7 +217,7 @@ class Pool:
         work = [
             relay.fetch(filters, patience)
             for relay in asked
-            if relay is not None and (relay.connected or urls)
+            if relay is not None and (relay.line.connected or urls)
         ]
         found = await asyncio.gather(*work)
         events = {event.id: event for answer in found for event in answer}
@@ -269,14 +247,14 @@ class Pool:
         wanted = max(1, min(min_acks, len(relays)))
         futures = {url: relay.publish(event) for url, relay in relays.items()}
         patient = PATIENCE if patience is None else patience
-        await _answers(list(futures.values()), wanted, patient)
-        if sum(_is_ok(future) for future in futures.values()) >= wanted:
-            online = [future for url, future in futures.items() if relays[url].connected]
-            await _answers(online, len(online), grace)
+        await wait_for_answers(list(futures.values()), wanted, patient)
+        if sum(is_ok(future) for future in futures.values()) >= wanted:
+            online = [future for url, future in futures.items() if relays[url].line.connected]
+            await wait_for_answers(online, len(online), grace)
         answers = {
             url: future.result()
             if future.done()
-            else Answer(_open_verdict(relays[url], event.id), relays[url].said(event.id))
+            else Answer(open_verdict(relays[url], event.id), relays[url].outbox.said(event.id))
             for url, future in futures.items()
         }
         return Published(answers, wanted)
@@ -301,7 +279,7 @@ class Pool:
         return relay
 
     def _forget_stranger(self) -> bool:
-        idle = [url for url, relay in self._strangers.items() if not relay.pending]
+        idle = [url for url, relay in self._strangers.items() if not len(relay.outbox)]
         if not idle:
             return False
         url = min(idle, key=lambda one: self._strangers[one].idle_since)
@@ -314,33 +292,13 @@ class Pool:
     @property
     def reading(self) -> list[Relay]:
         """Our relays that have told all they had stored and stay connected."""
-        return [relay for relay in self.relays.values() if relay.caught_up]
+        return [relay for relay in self.relays.values() if relay.inbox.caught_up]
 
     def work_wanted(self) -> int:
         """Return the most bits of work (NIP-13) any of our relays asks for."""
-        return max((r.limits.min_pow_difficulty or 0 for r in self.relays.values()), default=0)
+        return max((r.line.limits.min_pow_difficulty or 0 for r in self.relays.values()), default=0)
 
     @property
     def now(self) -> int:
         """Unix time."""
         return int(time.time())
-
-
-def _is_ok(future: asyncio.Future[Answer]) -> bool:
-    return future.done() and future.result().verdict == "ok"
-
-
-def _open_verdict(relay: Relay, event_id: str) -> Verdict:
-    said = relay.said(event_id)
-    return "later" if said.startswith("rate-limited") or not relay.connected else "silent"
-
-
-async def _answers(futures: list[asyncio.Future[Answer]], wanted: int, patience: float) -> None:
-    """Wait until `wanted` of them are `ok`, all have answered, or time is up."""
-    end = time.monotonic() + patience
-    while True:
-        open_ones = [future for future in futures if not future.done()]
-        left = end - time.monotonic()
-        if not open_ones or left <= 0 or sum(map(_is_ok, futures)) >= wanted:
-            return
-        await asyncio.wait(open_ones, timeout=left, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ ada.says("hello")
 ada.chat.wait_for("hi Ada")
 """
 
+from cobot_nostr.testing.chats import Chat, Message
 from cobot_nostr.testing.faults import (
     CutAfter,
     CutBefore,
@@ -18,7 +19,7 @@ from cobot_nostr.testing.faults import (
     Refuse,
     Swallow,
 )
-from cobot_nostr.testing.people import Chat, Message, User
+from cobot_nostr.testing.people import User
 from cobot_nostr.testing.relay import TestingRelay
 from cobot_nostr.testing.server import NostrServer
 

@@ -12,6 +12,7 @@ from cobot_nostr import giftwrap, nip19
 from cobot_nostr.crypto import DecryptError, Key
 from cobot_nostr.event import Event, EventError, Rumor, make_event
 from cobot_nostr.testing.changes import Changes
+from cobot_nostr.testing.chats import Chat, ChatKind, Message
 from cobot_nostr.testing.faults import Faults
 from cobot_nostr.testing.people import (
     CHANNEL_MESSAGE,
@@ -22,9 +23,6 @@ from cobot_nostr.testing.people import (
     PRIVATE_MESSAGE,
     REACTION,
     TEXT_NOTE,
-    Chat,
-    ChatKind,
-    Message,
     User,
 )
 from cobot_nostr.testing.relay import TestingRelay
