@@ -11,13 +11,21 @@ from cobot_session.spool.codec import dumps, loads
 
 
 class Stage:
-    """The changes of one `session_receive` call, until they are committed or dropped."""
+    """The changes of one `session_receive` call, until they are committed or dropped.
 
-    __slots__ = ("changes", "open")
+    Attributes:
+        changes: name -> value; `None` takes it out.
+        open: the call goes on.
+        dropped: the call raised or was cancelled, and what it still changes goes nowhere: a `def`
+            hook cannot be stopped, and its thread may come to the cursor of a batch nobody stored.
+    """
+
+    __slots__ = ("changes", "dropped", "open")
 
     def __init__(self) -> None:
         self.changes: dict[str, Any] = {}
         self.open = True
+        self.dropped = False
 
 
 _stage: ContextVar[Stage | None] = ContextVar("cobot_session_stage", default=None)
@@ -46,6 +54,9 @@ class PluginState(MutableMapping[str, Any]):
         token = _stage.set(stage)
         try:
             yield stage
+        except BaseException:
+            stage.dropped = True
+            raise
         finally:
             stage.open = False
             _stage.reset(token)
@@ -86,8 +97,8 @@ class PluginState(MutableMapping[str, Any]):
         return sum(1 for _ in self)
 
     def _change(self, name: str, value: Any) -> None:
-        stage = _open_stage()
-        if stage is not None:
+        stage = _stage.get()
+        if stage is not None and (stage.open or stage.dropped):
             stage.changes[name] = value
         elif self._write({name: value}):
             self.commit({name: value})

@@ -119,12 +119,15 @@ class Rig:
     def cancelled_receive(self, after: float) -> None:
         """Call `session_receive` and cancel it that many seconds later; nothing is stored."""
 
-        async def cut_off() -> None:
+        async def call() -> None:
             with self.state.staged():
-                task = asyncio.ensure_future(self.door.receive())
-                await asyncio.wait([task], timeout=after)
-                task.cancel()
-                await asyncio.wait([task])
+                await self.door.receive()
+
+        async def cut_off() -> None:
+            task = asyncio.ensure_future(call())
+            await asyncio.wait([task], timeout=after)
+            task.cancel()
+            await asyncio.wait([task])
 
         self.run(cut_off)
 
