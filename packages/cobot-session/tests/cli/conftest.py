@@ -159,7 +159,7 @@ class Cli:
         self.env = {
             key: value
             for key, value in os.environ.items()
-            if key not in {"COBOT_CONFIG", "COLUMNS", "FORCE_COLOR", "PYTHONPATH", "TERM"}
+            if key not in {"COBOT_CONFIG", "COLUMNS", "FORCE_COLOR", "TERM"} and key[:6] != "PYTHON"
         } | {
             "PYTHONPATH": str(site.folder),
             "HOME": str(folder),

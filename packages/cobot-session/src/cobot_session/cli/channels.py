@@ -29,7 +29,7 @@ def channels(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List every plugin that is installed or that cobot.yml has a block for.
+    """List every plugin that is installed or configured.
 
     Without --check nothing is imported. Where a session runs, its own word on each is shown.
     """
@@ -42,6 +42,8 @@ def channels(
         output.as_json([line.as_json() for line in lines])
     else:
         _show(lines, place)
+        if settings.problems and mistakes is None:
+            output.note("cobot.yml has mistakes; `cobot-session doctor` tells them.")
     if mistakes is not None:
         raise typer.Exit(told(mistakes))
     if check and any(record.state == "failed" for record in registry.records.values()):

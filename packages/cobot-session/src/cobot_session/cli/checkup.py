@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from cobot_session.cli.choice import CONSOLE
 from cobot_session.cli.place import Place
 from cobot_session.config import load_config
 from cobot_session.engine import SPOOL_FILE
@@ -64,7 +65,7 @@ def findings(path: Path | None) -> list[Finding]:
     except ConfigError as error:
         config, problems = None, error.problems
     registry = Registry(config or load_config({}))
-    problems = problems or _load(registry)
+    problems = (*problems, *_load(registry))
     found += _configuration(config, problems)
     if config is not None:
         found += _workspace(config)
@@ -202,10 +203,19 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
             yield from _gate(record)
         elif record.state == "disabled":
             yield Finding("ok", about, record.reason)
+        elif record.state == "failed":
+            yield _failed(record, about, origin)
+        elif record.use == CONSOLE:
+            yield Finding("ok", about, f"{origin}; `cobot-session chat` needs no block for it")
         else:
-            state: Literal["warning", "error"] = "error" if record.state == "failed" else "warning"
-            where = f" ({origin})" if origin else ""
-            yield Finding(state, about, f"{record.reason}{where}", record.remedy)
+            yield Finding("warning", about, f"{record.reason} ({origin})", record.remedy)
+
+
+def _failed(record: PluginRecord, about: str, origin: str) -> Finding:
+    if record.factory is not None and record.config is None:
+        return Finding("error", about, f"its settings have mistakes, told above ({origin})")
+    where = f" ({origin})" if origin and "," not in origin else ""
+    return Finding("error", about, f"{record.reason}{where}", record.remedy)
 
 
 def _gate(record: PluginRecord) -> Iterator[Finding]:

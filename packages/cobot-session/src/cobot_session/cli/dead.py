@@ -175,7 +175,7 @@ def _show_letter(letter: DeadLetter) -> None:
     output.note(
         f"{way} {letter.channel_type} {letter.channel_id}, {output.ago(letter.at)},"
         f" {tried} {letter.attempts} times",
-        letter.id,
+        f"{letter.id} ",
     )
     output.note(letter.reason, "   ")
     output.note(f"“{letter.content}”", "   ")

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check what a session needs; exits with 1 when something is wrong."""
+    """Check what a session needs, and say what to do.
+
+    Exits with 1 when something is wrong.
+    """
     found = findings(config)
     if as_json:
         output.as_json([asdict(one) for one in found])

@@ -64,7 +64,7 @@ def table(
 def note(text: str, label: str = "", *, file: TextIO | None = None) -> None:
     """Print a paragraph; what follows its label stands under itself."""
     stream = file or sys.stdout
-    begin = f"{label}  " if label else ""
+    begin = f"{label} " if label else ""
     lines = textwrap.wrap(
         f"{begin}{visible(text)}",
         width=_width(stream),

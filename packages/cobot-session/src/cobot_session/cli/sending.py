@@ -62,9 +62,10 @@ def send(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Send one message; exits with 0 only if it was delivered or is safely stored.
+    """Send one message, and tell what became of it.
 
-    What arrives meanwhile is stored for the agent, and not touched.
+    Exits with 0 only if it was delivered or is safely stored. What arrives meanwhile is stored for
+    the agent, and not touched.
     """
     logs.set_up(verbose=verbose, quiet=True)
     chat, text = _parsed(words, literal=bool(context.obj))

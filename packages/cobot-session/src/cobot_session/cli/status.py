@@ -20,7 +20,7 @@ _NUMBERS = ("received", "sent", "dropped", "pending", "dead")
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Tell how each channel of a session fares; the session goes on undisturbed.
+    """Tell how a session and its channels fare.
 
     Exits with 0 when a session runs, answers for itself, and no channel has failed; else with 1.
     """

@@ -1,0 +1,144 @@
+"""`channels`: what is installed and configured, and how it fares."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+QUIET = """
+    from cobot_session import Plugin, PluginMeta
+
+    class Quiet(Plugin):
+        meta = PluginMeta("quiet", "1.0")
+
+        def session_send(self, message):
+            return True
+"""
+
+
+def states(done):
+    """Return plugin -> state of the listing."""
+    return {line["channel"]: line["state"] for line in json.loads(done.stdout)}
+
+
+def test_a_hundred_plugins_are_listed_and_none_is_imported(cli):
+    """`channels` imports nothing that is installed, however much it is."""
+    for number in range(100):
+        name = f"chan{number}"
+        cli.site.install(f"cobot-{name}", {name: f"imported_{name}:Channel"})
+        cli.site.folder.joinpath(f"imported_{name}.py").write_text("raise SystemExit('imported')\n")
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cobot_session.cli", "channels"],
+        cwd=cli.folder,
+        env=cli.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert sum(" installed " in line for line in listed.stdout.splitlines()) == 101
+    assert "cobot_session.registry" in listed.stderr
+    assert "imported_" not in listed.stderr
+
+
+def test_each_plugin_has_its_distribution_and_version(cli, peer):
+    """The table names what brought a plugin, and in which version."""
+    (line,) = [line for line in cli("channels").stdout.splitlines() if line.startswith("wire")]
+    assert line.split() == ["wire", "installed", "cobot-wire", "2.5"]
+
+
+def test_session_and_workspace_are_listed_like_the_others(cli):
+    """The built-in plugins are in the list, too."""
+    assert list(states(cli("channels", "--json")))[:2] == ["session", "workspace"]
+
+
+def test_what_can_be_told_without_an_import_is_told(cli, peer):
+    """Disabled, not installed and doubly claimed plugins are known without an import."""
+    cli.site.install("cobot-one", {"twice": "one:X"})
+    cli.site.install("cobot-two", {"twice": "two:X"})
+    cli.configure({"wire": {"enabled": False}, "absent": {}})
+    done = cli("channels")
+    assert done.returncode == 0
+    assert "its name is claimed twice: by cobot-one 1.0 and cobot-two 1.0" in done.stdout
+    assert "no plugin named `absent` is installed. Install it" in done.stdout
+    found = states(cli("channels", "--json"))
+    assert (found["twice"], found["absent"], found["wire"]) == ("failed", "failed", "disabled")
+
+
+def test_a_block_with_use_is_listed_under_its_own_name(cli, peer):
+    """Two channels of one kind are two lines; the plugin's own name is no third."""
+    cli.configure({name: {"use": "wire", "port": peer.port} for name in ("work", "home")})
+    found = states(cli("channels", "--json"))
+    assert found.keys() == {"session", "workspace", "console", "work", "home"}
+
+
+def test_check_tells_healthy_unconfigured_and_broken(cli, peer):
+    """`--check` imports each plugin and says what is wrong with it and what to do."""
+    cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
+    cli.site.install("cobot-quiet", {"quiet": "quiet:Quiet"}, quiet=QUIET)
+    cli.write("cobot.yml", "plugins: {}\n")
+    done = cli("channels", "--check")
+    assert done.returncode == 1
+    assert "wire: it needs `port`. Write in cobot.yml" in done.stdout
+    assert "broken: it cannot be imported: ModuleNotFoundError" in done.stdout
+    found = states(cli("channels", "--check", "--json"))
+    assert (found["quiet"], found["wire"], found["broken"]) == ("ready", "unconfigured", "failed")
+
+
+def test_check_exits_with_0_when_nothing_has_failed(cli, peer):
+    """A plugin without settings is no failure."""
+    cli.write("cobot.yml", "plugins: {}\n")
+    assert cli("channels", "--check").returncode == 0
+
+
+def test_check_tells_mistakes_in_cobot_yml_with_their_places(cli, peer):
+    """Mistakes in a plugin's settings come with file, line and column, and exit code 2."""
+    cli.write("cobot.yml", "plugins:\n  wire:\n    prt: 1\n")
+    done = cli("channels", "--check")
+    assert done.returncode == 2
+    assert "cobot.yml:3:5: plugins.wire.prt: `prt` is not a known key" in done.stderr
+    assert states(cli("channels", "--check", "--json"))["wire"] == "failed"
+
+
+def test_a_variable_that_is_not_set_here_hides_no_channel(cli, peer):
+    """The list is there though a secret is set for the session's own process only."""
+    cli.write("cobot.yml", "plugins:\n  wire: {port: 1, token: '${ONLY_THERE}'}\n")
+    done = cli("channels")
+    assert done.returncode == 0
+    assert "wire " in done.stdout
+    assert "cobot.yml has mistakes; `cobot-session doctor` tells them" in done.stdout
+
+
+def test_a_session_that_runs_is_asked(cli, peer):
+    """Where a session runs, its word on each channel is shown, and which process it is."""
+    listening = cli.start("listen")
+    peer.says("hello")
+    listening.prints()
+    done = wait_for(cli, "online")
+    assert f"A session runs on {cli.workspace} (process {listening.pid})." in done.stdout
+
+
+def test_what_a_session_said_last_is_no_state_of_today(cli, peer):
+    """After a crash the last words are shown as such, and not as the state."""
+    listening = cli.start("listen")
+    peer.says("hello")
+    listening.prints()
+    wait_for(cli, "online")
+    listening.kill()
+    done = cli("channels")
+    assert "wire       installed" in done.stdout
+    assert f"No session runs on {cli.workspace}; the last one was alive" in done.stdout
+    assert "wire said last that it was online" in done.stdout
+    told = {
+        line["channel"]: line["session"] for line in json.loads(cli("channels", "--json").stdout)
+    }
+    assert told["wire"]["state"] == "online"
+    assert told["wire"]["fresh"] is False
+
+
+def wait_for(cli, state):
+    """Ask until the session has told that the channel is in this state."""
+    while f"wire       {state}" not in (done := cli("channels")).stdout:
+        assert done.returncode == 0, done.stderr
+    return done
