@@ -105,7 +105,7 @@ def _build(session: nox.Session, name: str, shelf: Path) -> None:
     with tempfile.TemporaryDirectory(dir=shelf.parent, prefix=".building-") as folder:
         done = Path(folder, "done")
         if session.venv_backend == "uv":
-            command = ["uv", "build", "--quiet", "--wheel", "--out-dir"]
+            command = ["uv", "build", "--wheel", "--out-dir"]
         else:
             command = ["python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir"]
         session.run_install(*command, str(done), str(LOCAL[name].folder), silent=True)
