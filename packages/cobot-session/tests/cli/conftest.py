@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOUND = 30.0
 """Seconds that anything may take: a bound, no claim of speed."""

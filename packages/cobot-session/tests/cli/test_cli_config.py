@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 
@@ -120,7 +119,7 @@ def test_doctor_looks_into_the_workspace(cli):
     """A folder that others can read and a damaged spool are told."""
     cli.configure({})
     cli.workspace.mkdir(mode=0o755)
-    os.chmod(cli.workspace, 0o755)
+    cli.workspace.chmod(0o755)
     (cli.workspace / "session.db").write_bytes(b"garbage" * 1000)
     done = cli("doctor")
     assert done.returncode == 1

@@ -49,7 +49,9 @@ def test_the_list_says_what_was_given_up_and_why(cli, letters):
     """`dead list` shows each with its way, its text and the reason."""
     done = cli("dead", "list")
     assert done.returncode == 0
-    assert re.search(r"^out-abc  to wire main, \d+ s ago, tried 3 times$", done.stdout, re.M)
+    assert re.search(
+        r"^out-abc  to wire main, \d+ s ago, tried 3 times$", done.stdout, re.MULTILINE
+    )
     assert "    the outcome is not known\n    “please”\n" in done.stdout
     assert "2 dead letters. No session has run on" in done.stdout
 

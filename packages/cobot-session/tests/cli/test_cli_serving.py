@@ -115,7 +115,7 @@ def test_listen_keeps_what_nobody_took(cli, peer):
     listening = cli.start("listen", stdout=given)
     os.close(given)
     peer.says("one", id="m1")
-    with open(taken) as reader:
+    with os.fdopen(taken) as reader:
         assert json.loads(reader.readline())["content"] == "one"
     peer.says("two", id="m2")
     assert listening.ends() == 1

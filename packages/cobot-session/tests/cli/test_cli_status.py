@@ -29,7 +29,7 @@ def running(cli, peer):
 
 
 def wait_until_told(cli, true):
-    """Wait until what the session tells of the channel is so; the test's time limit is the bound."""
+    """Wait until the session tells that of the channel; the test's time limit is the bound."""
     spool = Beside(cli.workspace / "session.db")
     while (told := spool.published()) is None or not true(told.statuses["wire"]):
         time.sleep(0.02)
