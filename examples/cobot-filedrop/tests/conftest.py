@@ -1,0 +1,1 @@
+pytest_plugins = ["cobot_session.testing"]
