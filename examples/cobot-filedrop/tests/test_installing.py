@@ -25,8 +25,7 @@ def run(*command: object) -> str:
 def known(python: Path) -> set[str]:
     """Return the plugins that a session would find in an environment."""
     listed = json.loads(run(python, "-m", "cobot_session.cli", "channels", "--json"))
-    rows = listed if isinstance(listed, list) else listed["plugins"]
-    return {row.get("id") or row["name"] for row in rows}
+    return {row["channel"] for row in listed}
 
 
 @pytest.mark.timeout(300)
