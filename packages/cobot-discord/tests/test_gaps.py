@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cobot_discord.testing import CutAfter, Duplicate, HalfOpen, Reorder, ServerError
+from cobot_discord.testing import CutAfter, Duplicate, HalfOpen, Hang, Reorder, ServerError
 
 pytestmark = pytest.mark.anyio
 
@@ -243,6 +243,51 @@ async def test_what_was_not_received_comes_again(server, general, hand):
         await hand.until(lambda: bot.channel._gaps.inflow)
     async with hand() as bot:
         assert await bot.texts() == ["two"]
+
+
+async def test_only_what_was_received_is_marked(server, general, hand, monkeypatch):
+    """Of two messages in memory, the one that was not handed over comes again."""
+    monkeypatch.setattr("cobot_discord.channel.BATCH", 1)
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("one", general)
+        ann.says("two", general)
+        await hand.until(lambda: len(bot.channel._gaps.inflow) == 2)
+        (got,) = await bot.receive_once()
+        assert got.content == "one"
+    async with hand() as bot:
+        assert await bot.texts() == ["two"]
+
+
+async def test_a_direct_chat_waits_for_its_gap(server, general, hand):
+    """After a lost session a direct message waits until what was missed before it is there."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("one")
+        assert await bot.texts() == ["one"]
+        server.faults.add(ServerError(503), on="get_channel_messages", chat=ann.dm)
+        server.gateway.invalidate()
+        ann.says("two")
+        await server.gateway.wait_until_async(lambda gateway: gateway.identified == 2)
+        ann.says("three")
+        assert await bot.texts(2) == ["two", "three"]
+
+
+async def test_a_session_that_is_lost_while_a_gap_is_filled(server, general, hand):
+    """What is missed while an earlier gap is being filled makes a gap of its own."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("zero", general)
+        await bot.receive()
+    ann.says("one", general)
+    server.faults.add(Hang(1.0), on="get_guild_member")
+    async with hand() as bot:
+        await hand.until(lambda: server.rest.named("get_channel_messages"))
+        server.gateway.invalidate()
+        ann.says("two", general)
+        await server.gateway.wait_until_async(lambda gateway: gateway.identified == 3)
+        ann.says("three", general)
+        assert await bot.texts(3) == ["one", "two", "three"]
 
 
 async def test_more_than_memory_holds_is_read_later(server, general, hand, monkeypatch, caplog):

@@ -92,6 +92,18 @@ async def test_health_sees_a_zombie(server, general, hand):
         assert await bot.texts() == ["still talking"]
 
 
+async def test_a_session_that_is_lost_at_once_is_no_failed_start(server, general, hand):
+    """A start has succeeded when a session began, though it be lost before the start looks."""
+    async with hand() as bot:
+        gateway, life = bot.channel._gateway, bot.channel._life
+        gateway.online.clear()
+        waiting = asyncio.create_task(bot.channel._until_online(gateway, life))
+        await hand.until(lambda: gateway.online._waiters)
+        gateway.online.set()
+        gateway.online.clear()
+        await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_gateway_that_is_gone_comes_back(server, general, hand):
     """The server goes down and up again on its port; the channel needs no help."""
     ann = server.user("ann")

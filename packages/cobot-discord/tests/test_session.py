@@ -258,9 +258,9 @@ def fault_run(server, bot, *, messages, channels, threads, kills, seed):
         lambda: server.gateway.close(4000),
     ]
     # before its first session begins a bot is owed nothing
-    server.gateway.wait_until(lambda gateway: gateway.online, timeout=30)
+    server.gateway.wait_until(lambda gateway: gateway.online, timeout=90)
     people[0].says("begin", places[0])
-    places[0].wait_for("re: begin", timeout=30)
+    places[0].wait_for("re: begin", timeout=90)
     said = defaultdict(list)
     kill_at = set(dice.sample(range(messages), kills))
     for number in range(messages):
@@ -273,7 +273,7 @@ def fault_run(server, bot, *, messages, channels, threads, kills, seed):
             bot.kill()
             bot.start()
             if dice.random() < 0.5:
-                server.gateway.wait_until(lambda gateway: gateway.online, timeout=30)
+                server.gateway.wait_until(lambda gateway: gateway.online, timeout=90)
         elif number % 50 == 49 and dice.random() < 0.5:
             place.wait_for(f"re: m{number}", timeout=120)
     faults.clear()
@@ -291,6 +291,7 @@ def check(places, said, shown):
         assert answers == said[place.id], f"{place.name}\n{shown[-3000:]}"
 
 
+@pytest.mark.timeout(240)
 def test_troubles_and_kills_lose_and_double_nothing(server, config, agent):
     """Cuts, lost sessions, refusals and SIGKILLs: each message is answered once, in order."""
     outcome = fault_run(

@@ -107,17 +107,19 @@ class Discord(Plugin):
             self._gaps.inflow.wake()
 
     async def _until_online(self, gateway: Gateway, life: asyncio.Task[None]) -> None:
+        """Return when a session has begun, also one that is lost again by now."""
         online = asyncio.create_task(gateway.online.wait())
         try:
             await asyncio.wait(
                 {online, life}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
+            if online.done():
+                return
         finally:
             online.cancel()
         if life.done():
             life.result()
-        if not gateway.online.is_set():
-            raise TemporaryError(f"the gateway: {gateway.trouble}")
+        raise TemporaryError(f"the gateway: {gateway.trouble}")
 
     def _warn(self) -> None:
         asked = self.config.asked()

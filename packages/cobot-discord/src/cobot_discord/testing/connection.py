@@ -67,12 +67,12 @@ class Connection:
         if self._request.transport:
             self._request.transport.abort()
 
-    async def run(self, patience: float | None) -> web.WebSocketResponse:
+    async def run(self, patience: float | None) -> web.StreamResponse:
         """Serve until either side ends it; `patience`: seconds between two heartbeats."""
         try:
             await self.ws.prepare(self._request)
         except ConnectionError:
-            return self.ws  # whoever asked has gone
+            return web.Response()  # whoever asked has gone
         writer = asyncio.create_task(self._write())
         try:
             await self._read(patience)
