@@ -12,6 +12,7 @@ from cobot_session.cli.channels import channels
 from cobot_session.cli.chat import chat
 from cobot_session.cli.configuring import init, schema
 from cobot_session.cli.doctor import doctor
+from cobot_session.cli.new import new
 from cobot_session.cli.sending import SendCommand, send
 from cobot_session.cli.serving import listen, run
 from cobot_session.cli.status import status
@@ -53,4 +54,5 @@ app.command()(status)
 app.command()(doctor)
 app.command()(schema)
 app.command()(init)
+app.command()(new)
 app.add_typer(dead.app, name="dead")
