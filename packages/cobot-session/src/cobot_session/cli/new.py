@@ -24,9 +24,8 @@ def new(
         made = scaffold(name, folder)
     except ScaffoldError as error:
         raise UsageMistake(str(error)) from None
+    output.note(f"Wrote {made}. In that folder:")
     output.note(
-        f"Wrote {made}. In that folder:\n"
-        "  python -m venv .venv && .venv/bin/pip install -e . 'cobot-session[testing]'"
-        " pytest-timeout\n"
-        "  .venv/bin/pytest --channel-report"
+        "  python -m venv .venv && .venv/bin/pip install . 'cobot-session[testing]' pytest-timeout"
     )
+    output.note("  .venv/bin/pytest --channel-report")
