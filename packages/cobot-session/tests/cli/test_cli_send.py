@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -132,3 +134,46 @@ BASE = """
         def session_on_send(self, message, receipt):
             pass
 """
+
+
+@pytest.fixture
+def listening(cli, peer):
+    """A session that runs."""
+    listening = cli.start("listen")
+    peer.says("hello")
+    listening.prints()
+    return listening
+
+
+def test_a_session_that_runs_sends_it(cli, peer, listening):
+    """Beside a session, that one sends the message, and its receipt is told."""
+    done = cli("send", "wire", "main", "from beside")
+    assert done.returncode == 0
+    assert "sent as w1" in done.stdout
+    assert peer.hears() == {"chat": "main", "text": "from beside"}
+
+
+def test_what_a_session_that_runs_cannot_send_is_told(cli, peer, listening):
+    """What it was refused, and what it has no channel for, ends with 1; a chat has to be named."""
+    refused = cli("send", "wire", "main", "refuse")
+    assert refused.returncode == 1
+    assert "refused by the wire" in refused.stdout
+    absent = cli("send", "wier", "main", "hello")
+    assert absent.returncode == 1
+    assert f"(process {listening.pid}) has no channel `wier`; it has: console, wire" in (
+        absent.stderr
+    )
+    nowhere = cli("send", "wire", "hello")
+    assert nowhere.returncode == 2
+    assert "name the chat, as in `send wire CHAT TEXT`" in nowhere.stderr
+
+
+def test_what_a_session_that_dies_did_not_take_waits_for_the_next(cli, peer, listening):
+    """A message that was left for a session is sent by the next one, if need be."""
+    os.kill(listening.pid, signal.SIGSTOP)
+    done = cli("send", "wire", "main", "later", "--timeout", "0")
+    listening.kill()
+    assert done.returncode == 0
+    assert "queued" in done.stdout
+    cli.start("listen")
+    assert peer.hears()["text"] == "later"

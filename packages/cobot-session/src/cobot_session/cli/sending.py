@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 from dataclasses import asdict
@@ -12,19 +11,15 @@ import typer
 from typer.core import TyperCommand
 
 from cobot_session.cli import logs, output
-from cobot_session.cli.choice import only
 from cobot_session.cli.options import ConfigOption, JsonOption, VerboseOption
 from cobot_session.cli.outcome import FAILED, UsageMistake
-from cobot_session.config import BUILT_IN, load_config
+from cobot_session.cli.place import Place
+from cobot_session.cli.way import hand_over, with_needs
+from cobot_session.config import load_config
 from cobot_session.messages import OutgoingMessage
-from cobot_session.nearest import nearest
-from cobot_session.registry import Registry
 from cobot_session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from cobot_session.config import Config
     from cobot_session.messages import Receipt
 
 _NUMBER = re.compile(r"-\d[\d/]*")
@@ -64,14 +59,19 @@ def send(
 ) -> None:
     """Send one message, and tell what became of it.
 
-    Exits with 0 only if it was delivered or is safely stored. What arrives meanwhile is stored for
-    the agent, and not touched.
+    A session that runs already sends it; else the channel is started for it, and what arrives
+    meanwhile is kept for the agent. Exits with 0 only if it was delivered or is safely stored.
     """
     logs.set_up(verbose=verbose, quiet=True)
     chat, text = _parsed(words, literal=bool(context.obj))
     message = OutgoingMessage(channel, chat, _read(text))
-    with Session(_with_needs(load_config(config, defer=True), channel)) as session:
-        receipt = session.send(message, timeout)
+    settings = load_config(config, defer=True)
+    place = Place.of(settings)
+    if place.pid is None:
+        with Session(with_needs(settings, channel)) as session:
+            receipt = session.send(message, timeout)
+    else:
+        receipt = hand_over(message, place, settings, timeout)
     if as_json:
         output.as_json(asdict(receipt))
     else:
@@ -105,55 +105,10 @@ def _read(text: str) -> str:
     return read
 
 
-def _with_needs(config: Config, channel: str) -> Config:
-    """Return a configuration for this channel and the plugins that it depends on.
-
-    Raises:
-        UsageMistake: there is no such channel.
-        ConfigError: its settings have mistakes.
-    """
-    _check_name(config, channel)
-    names: set[str] = set()
-    needed = {channel}
-    while not needed <= names:
-        names |= needed
-        registry = Registry(only(config, names))
-        _load_silently(registry)
-        metas = (record.meta for record in registry.records.values() if record.id in names)
-        needed = {name for meta in metas if meta for name in _meant(meta.dependencies, config)}
-    return only(config, names)
-
-
-def _check_name(config: Config, channel: str) -> None:
-    registry = Registry(config)
-    registry.survey()
-    if channel in BUILT_IN or channel not in registry.records:
-        known = sorted(set(registry.records).difference(BUILT_IN))
-        meant = nearest(channel, known)
-        hint = f"Did you mean `{meant}`?" if meant else f"There are: {', '.join(known) or 'none'}."
-        raise UsageMistake(f"there is no channel `{channel}`. {hint}")
-
-
-def _load_silently(registry: Registry) -> None:
-    """Load; the session that follows logs what there is to log."""
-    logging.disable()
-    try:
-        registry.load()
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def _meant(dependencies: Iterable[str], config: Config) -> Iterator[str]:
-    """Yield the blocks that dependencies stand for."""
-    for name in set(dependencies).difference(BUILT_IN):
-        yield name
-        yield from (block.name for block in config.blocks.values() if block.use == name)
-
-
 def _show(receipt: Receipt) -> None:
     ids = f" as {', '.join(receipt.message_ids)}" if receipt.message_ids else ""
     output.note(f"{receipt.status}{ids}", f"{receipt.id}:")
     if receipt.error:
         output.note(receipt.error, "   ")
     if receipt.status == "queued":
-        output.note("It is stored, and goes out when a session runs the channel.", "   ")
+        output.note("It is stored, and goes out when a session runs and the channel can.", "   ")

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.errors import SpoolError, SpoolTooNew
-from cobot_session.spool import dead
-from cobot_session.spool.codec import loads
+from cobot_session.messages import Receipt
+from cobot_session.spool import dead, rows
+from cobot_session.spool.codec import dump_outgoing, loads
 from cobot_session.spool.schema import MIGRATIONS
 from cobot_session.status import Status
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cobot_session.messages import OutgoingMessage
     from cobot_session.spool.dead import DeadMessage
     from cobot_session.spool.records import DeadLetter
 
@@ -54,7 +56,7 @@ class Counts:
 
 
 class Beside:
-    """Looks into a spool and changes its dead letters; a session may run it meanwhile.
+    """Looks into a spool, and leaves wishes in it; a session may run it meanwhile.
 
     Each verb opens the file for itself and holds it no longer than it takes. A file that is not
     there is an empty spool, and is not made.
@@ -85,6 +87,22 @@ class Beside:
     def dead_message(self, dead_id: str) -> DeadMessage | None:
         """Return everything about one dead letter, `None` when there is none of that id."""
         return self._read(lambda db: dead.message(db, dead_id), None)
+
+    def post(self, message: OutgoingMessage) -> None:
+        """Leave a message, which has an id, for the session that runs the spool.
+
+        It puts it into the outbox within a second.
+
+        Raises:
+            SpoolError: there is no spool.
+        """
+        row = (message.id, dump_outgoing(message))
+        if not self._change(lambda db: _post(db, row)):
+            raise SpoolError(f"there is no spool {self.path}")
+
+    def receipt(self, message_id: str) -> Receipt | None:
+        """Return what is true of a message now, `None` when the spool does not know it."""
+        return self._read(lambda db: _receipt(db, message_id), None)
 
     def replay(self, dead_id: str) -> bool:
         """Open a dead letter again; false when there is none of that id.
@@ -166,6 +184,16 @@ def _check_version(db: sqlite3.Connection, path: Path) -> None:
             f"the spool {path} is from an older cobot-session (schema version {version}, this one"
             f" has {len(MIGRATIONS)}). A session brings it up to date when it starts"
         )
+
+
+def _post(db: sqlite3.Connection, row: tuple[str, str]) -> bool:
+    return db.execute("INSERT INTO posted (id, body) VALUES (?, ?)", row).rowcount == 1
+
+
+def _receipt(db: sqlite3.Connection, message_id: str) -> Receipt | None:
+    if db.execute("SELECT 1 FROM posted WHERE id = ?", (message_id,)).fetchone():
+        return Receipt(message_id, "queued")
+    return rows.receipt(db, message_id)
 
 
 def _published(db: sqlite3.Connection) -> Published | None:

@@ -68,6 +68,11 @@ MIGRATIONS = (
         value TEXT NOT NULL,
         PRIMARY KEY (channel, name)
     ) WITHOUT ROWID;
+    CREATE TABLE posted (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL
+    );
     CREATE TABLE published (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         body TEXT NOT NULL,

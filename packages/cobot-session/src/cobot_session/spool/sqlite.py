@@ -6,7 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from cobot_session.spool import dead, rows
-from cobot_session.spool.codec import clean, dump_incoming, dump_outgoing, dump_parts, dumps
+from cobot_session.spool.codec import (
+    clean,
+    dump_incoming,
+    dump_outgoing,
+    dump_parts,
+    dumps,
+    load_outgoing,
+)
 from cobot_session.spool.protocol import Spool
 from cobot_session.spool.records import Backlog, Entry, Item
 from cobot_session.spool.schema import DEAD, IN_HAND, SETTLED, WAITING, connect
@@ -55,7 +62,11 @@ class SqliteSpool(Spool):
         self._writer = Writer(db, "cobot-spool")
 
     def load(self) -> Future[Backlog]:
-        return self._writer.submit(rows.everything_open)
+        def job(db: sqlite3.Connection) -> Backlog:
+            self._take_posted(db)
+            return rows.everything_open(db)
+
+        return self._writer.submit(job)
 
     def store(
         self, channel_type: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]
@@ -191,7 +202,9 @@ class SqliteSpool(Spool):
             if version == self._version:
                 return Backlog(dead=dead.counts(db))
             self._version = version
-            return rows.everything_reopened(db)
+            backlog = rows.everything_reopened(db)
+            backlog.items += self._take_posted(db)
+            return backlog
 
         return self._writer.submit(job)
 
@@ -239,6 +252,14 @@ class SqliteSpool(Spool):
         )
         self._items += cursor.rowcount
         return cursor.rowcount == 1
+
+    def _take_posted(self, db: sqlite3.Connection) -> list[Item]:
+        """Put what other processes posted into the outbox; returns what was new."""
+        posted = db.execute("SELECT body FROM posted ORDER BY seq").fetchall()
+        items = [Item("send", load_outgoing(body), time.time()) for (body,) in posted]
+        if items:
+            db.execute("DELETE FROM posted")
+        return [item for item in items if self._insert_item(db, item, _item_row(item))]
 
 
 def _item_row(item: Item) -> tuple[Any, ...]:
