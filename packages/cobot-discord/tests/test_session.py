@@ -147,7 +147,8 @@ def test_presence_typing_edit_react_delete(server, general, config):
 
 def test_the_status_tells_the_truth(server, general, config):
     """A gateway that is gone shows in `status()`, and so does its return."""
-    server.gateway.heartbeat_interval = 0.2
+    server.gateway.heartbeat_interval = 0.5
+    server.gateway.strict = False
 
     def state():
         return session.status()["discord"]
@@ -185,7 +186,7 @@ def test_the_token_is_in_no_output(server, general, config, agent, tmp_path):
         ann.says(str(number), general)
         general.wait_for(f"re: {number}", timeout=20)
     server.gateway.cut()
-    server.gateway.wait_until(lambda gateway: gateway.resumed == 1)
+    server.gateway.wait_until(lambda gateway: gateway.resumed >= 1)
     server.revoke_token()
     server.gateway.invalidate()
     server.gateway.wait_until(lambda gateway: not gateway.online)
