@@ -115,9 +115,12 @@ class Intake:
                 self.asking_since = None
         self._on_life()
         await self._store(self._checked(batch), stage)
-        self._pause = _FIRST_PAUSE if batch else min(2 * self._pause, self._poll_interval)
+        if batch or stage.changes:  # there may be more
+            self._pause = _FIRST_PAUSE
+            return
+        self._pause = min(2 * self._pause, self._poll_interval)
         left = self._pause - (loop.time() - began)
-        if not batch and left > 0:
+        if left > 0:
             await asyncio.sleep(left)
 
     def _checked(self, batch: Sequence[object]) -> list[IncomingMessage]:

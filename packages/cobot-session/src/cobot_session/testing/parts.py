@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -55,12 +57,17 @@ class Part:
             yield session
 
     @pytest.fixture
-    def make_rig(self, channel: ChannelCase, person: Wire, tmp_path: Path) -> Callable[[], Rig]:
+    def make_rig(
+        self, channel: ChannelCase, person: Wire, tmp_path: Path
+    ) -> Iterator[Callable[[], Rig]]:
         """Makes fresh channel objects that share one workspace and one state."""
         values: dict[str, Any] = {}
         folder = tmp_path / "workspace" / "plugins" / channel.name
         folder.mkdir(parents=True)
-        return lambda: Rig(channel, folder, values)
+        yield lambda: Rig(channel, folder, values)
+        with warnings.catch_warnings():  # a killed channel closed nothing; that is no leak of its
+            warnings.simplefilter("ignore")
+            gc.collect()
 
 
 def online(session: Session, case: ChannelCase) -> None:
