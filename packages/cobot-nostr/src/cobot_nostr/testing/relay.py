@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
@@ -53,6 +54,7 @@ class TestingRelay:
         self._on_event = on_event
         self._connections: set[Connection] = set()
         self._server: Server | None = None
+        self._peers: WeakSet[ServerConnection] = WeakSet()
         self._port = 0
         self._reserved: socket.socket | None = None
 
@@ -72,6 +74,7 @@ class TestingRelay:
         self._server = await serve(
             self._serve,
             sock=self._bound(),
+            create_connection=self._new_peer,
             process_request=self._answer_http,
             max_size=2**20,
             ping_interval=None,
@@ -91,8 +94,20 @@ class TestingRelay:
             self.url = f"ws://127.0.0.1:{self._port}"
         return _bind(self._port)
 
+    def _new_peer(self, *args: Any, **kwargs: Any) -> ServerConnection:
+        peer = ServerConnection(*args, **kwargs)
+        self._peers.add(peer)
+        return peer
+
+    def _drop_all(self) -> None:
+        for peer in list(self._peers):
+            transport = getattr(peer, "transport", None)
+            if transport is not None:
+                transport.abort()
+
     def release(self) -> None:
         """Give the port back."""
+        self._drop_all()
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
@@ -101,10 +116,11 @@ class TestingRelay:
         """Drop all connections and listen no more."""
         server, self._server = self._server, None
         if server is not None:
-            for connection in list(self._connections):
-                connection.drop()
+            await _let_nobody_in(server)
+            self._drop_all()
             server.close()
             await server.wait_closed()
+            self._drop_all()  # also whom the system let in at the last moment
         self._changes.notify()
 
     async def restart_async(self, *, forget: bool = False) -> None:
@@ -223,6 +239,15 @@ class TestingRelay:
         finally:
             self._connections.discard(connection)
             self._changes.notify()
+
+
+async def _let_nobody_in(server: Server) -> None:
+    """Accept no more, and finish with those accepted: asyncio leaks a client met while closing."""
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _bind(port: int) -> socket.socket:

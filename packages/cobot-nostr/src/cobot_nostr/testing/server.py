@@ -118,6 +118,7 @@ class NostrServer:
         if loop is None or thread is None:
             return
         asyncio.run_coroutine_threadsafe(self.__aexit__(None, None, None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
@@ -232,3 +233,12 @@ class NostrServer:
             on = self._messages.get((reaction.values("e") or [""])[-1])
             if on is not None:
                 on.reactions.pop(author, None)
+
+
+async def _end_tasks() -> None:
+    """End what the sockets left on the loop: a client may have been let in at the last moment."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)  # transports close in the next round
