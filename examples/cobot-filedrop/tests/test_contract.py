@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,8 +49,9 @@ class FileWire(Wire):
         return Seen(name, fields["text"], fields.get("reply_to"), reactions=reactions)
 
     def repeats(self) -> None:
-        done = self._path / "done" / self._last.name
-        (done if done.exists() else self._last).replace(self._last)
+        for where in ("taken", "done"):
+            with suppress(FileNotFoundError):
+                (self._path / where / self._last.name).replace(self._last)
 
     def garbles(self) -> None:
         self.drop("{ no JSON")

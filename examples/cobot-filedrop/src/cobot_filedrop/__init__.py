@@ -27,8 +27,8 @@ class FileDrop(Plugin):
         self.returned: list[Dropped] = []
 
     def session_receive(self) -> list[IncomingMessage]:
-        for file in self.returned:  # they have been stored, or this call would not be
-            file.is_done()
+        while self.returned:  # they have been stored, or this call would not be
+            self.returned.pop().is_done()
         self.returned = self.folder.dropped()
         return [self._message(file) for file in self.returned]
 
@@ -42,8 +42,8 @@ class FileDrop(Plugin):
     def session_delete(self, channel_id: str, msg_id: str) -> None:
         self.folder.remove(channel_id, msg_id)
 
-    def session_react(self, channel_id: str, msg_id: str, emoji: str) -> str:
-        return self.folder.change(channel_id, msg_id, reaction=emoji)
+    def session_react(self, channel_id: str, msg_id: str, emoji: str) -> None:
+        self.folder.react(channel_id, msg_id, emoji)
 
     def _message(self, file: Dropped) -> IncomingMessage:
         sent = datetime.fromtimestamp(file.time, UTC)
