@@ -74,17 +74,21 @@ def _tools(session: nox.Session, group: str) -> None:
     session.install(*nox.project.dependency_groups(SETTINGS, group))
 
 
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    elif source.exists():
+        shutil.copy(source, target)
+
+
 @contextmanager
 def _away(session: nox.Session, *sources: Path) -> Iterator[Path]:
-    """Work in a temporary folder that holds copies of `sources` and the shared settings."""
+    """Work in a temporary folder with copies of those sources that exist, and the settings."""
     with tempfile.TemporaryDirectory(prefix="cobot-") as folder:
         place = Path(folder).resolve()
         for source in (*sources, ROOT / "pyproject.toml"):
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, place / source.name, ignore=ignored)
-            else:
-                shutil.copy(source, place)
+            _copy(source, place / source.name)
         with session.chdir(place):
             yield place
 
@@ -95,7 +99,8 @@ def _run_tests(
     """Run a distribution's tests, copied away from its sources, against what is installed."""
     needed = reach([Requirement(name), *LOCAL[name].test_requirements])
     wheels = os.pathsep.join(str(wheel(session, each)) for each in needed)
-    with _away(session, LOCAL[name].folder / "tests"):
+    folder = LOCAL[name].folder
+    with _away(session, folder / "tests", folder / "README.md", folder / "docs"):
         session.run(
             *("pytest", "tests", *options, *session.posargs),
             env=CLEARED | {"COBOT_TESTING_INSTALLED": "1", "COBOT_WHEELS": wheels},
@@ -203,12 +208,11 @@ def docs(session: nox.Session) -> None:
     """Run the examples in the documentation."""
     _tools(session, "docs")
     install(session, [each.whole for each in LOCAL.values()])
-    sources = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
-    runner = ROOT / "tests" / "docs" / "conftest.py"
-    with _away(session, *(each for each in sources if each.exists()), runner) as place:
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
+    with _away(session, *pages, ROOT / "tests" / "docs" / "conftest.py") as place:
         for folder in (each.folder.relative_to(ROOT) for each in LOCAL.values()):
-            (place / folder).mkdir(parents=True)
-            shutil.copy(ROOT / folder / "README.md", place / folder)
+            for name in ("README.md", "docs"):
+                _copy(ROOT / folder / name, place / folder / name)
         session.run("pytest", *session.posargs, env=CLEARED)
 
 
