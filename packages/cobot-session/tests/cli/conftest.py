@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import queue
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
+import time
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import pyte
 import pytest
 
 if TYPE_CHECKING:
@@ -168,7 +174,7 @@ class Cli:
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_DATA_HOME": str(folder / "data"),
         }
-        self._running: list[Running] = []
+        self._running: list[Running | Seat] = []
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the folder that the command runs in."""
@@ -211,6 +217,12 @@ class Cli:
         )
         self._running.append(running)
         return running
+
+    def sit_down(self, *arguments: str) -> Seat:
+        """Start a command in a terminal."""
+        seat = Seat([*COMMAND, *arguments], self.folder, self.env)
+        self._running.append(seat)
+        return seat
 
     def end(self) -> None:
         for running in self._running:
@@ -265,6 +277,65 @@ class Running:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None and not stream.closed:
                 stream.close()
+
+
+class Seat:
+    """A command in a terminal, and what a person sees there."""
+
+    def __init__(self, command: list[str], folder: Path, env: dict[str, str]) -> None:
+        self._screen = pyte.HistoryScreen(80, 24, history=1000)
+        self._stream = pyte.ByteStream(self._screen)
+        self._screen.write_process_input = self.types
+        self._ours, self._theirs = os.openpty()
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env | {"TERM": "xterm-256color"},
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            start_new_session=True,
+        )
+
+    def types(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._ours, text.encode())
+
+    @property
+    def lines(self) -> list[str]:
+        """What the person sees, and what has scrolled away."""
+        above = ["".join(row[x].data for x in range(80)) for row in self._screen.history.top]
+        return [line.rstrip() for line in [*above, *self._screen.display] if line.strip()]
+
+    def sees(self, text: str) -> None:
+        """Wait for a line with this text."""
+        end = time.monotonic() + BOUND
+        while not any(text in line for line in self.lines):
+            assert time.monotonic() < end, f"no {text!r} in {self.lines}"
+            self._feed()
+
+    def ends(self) -> int:
+        """Return the exit code."""
+        end = time.monotonic() + BOUND
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f"it does not end: {self.lines}"
+            self._feed()
+        while self._feed():
+            pass
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def _feed(self) -> bool:
+        if not select.select([self._ours], [], [], 0.1)[0]:
+            return False
+        self._stream.feed(os.read(self._ours, 65_536))
+        return True
 
 
 def _lines(stream: Any) -> queue.Queue[str | None]:

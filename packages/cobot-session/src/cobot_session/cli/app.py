@@ -11,6 +11,7 @@ from cobot_session.cli import dead
 from cobot_session.cli.channels import channels
 from cobot_session.cli.chat import chat
 from cobot_session.cli.configuring import init, schema
+from cobot_session.cli.demo import demo
 from cobot_session.cli.doctor import doctor
 from cobot_session.cli.new import new
 from cobot_session.cli.sending import SendCommand, send
@@ -55,4 +56,5 @@ app.command()(doctor)
 app.command()(schema)
 app.command()(init)
 app.command()(new)
+app.command()(demo)
 app.add_typer(dead.app, name="dead")

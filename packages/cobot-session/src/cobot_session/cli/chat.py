@@ -13,7 +13,7 @@ from cobot_session.cli.agent import load_agent
 from cobot_session.cli.choice import CONSOLE, only
 from cobot_session.cli.options import ConfigOption, VerboseOption
 from cobot_session.cli.outcome import FAILED
-from cobot_session.cli.start import heed_sigterm
+from cobot_session.cli.start import heed_sigterm, nothing_waits
 from cobot_session.config import Block, load_config
 from cobot_session.engine import SPOOL_FILE
 from cobot_session.session import Session
@@ -88,7 +88,7 @@ def stop_when_answered(session: Session, left: threading.Event, spool: Beside) -
 
     def wait_and_stop() -> None:
         left.wait()
-        while any(counts.pending for counts in spool.counts().values()):
+        while not nothing_waits(spool):
             threading.Event().wait(_LOOK_SECONDS)
         session.stop()
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cobot_session.config import Config
     from cobot_session.session import Session
+    from cobot_session.spool.beside import Beside
 
 log = logging.getLogger("cobot_session.cli")
 
@@ -36,6 +37,11 @@ def whole_config(path: Path | None) -> Config:
 def heed_sigterm() -> None:
     """End on SIGTERM as after the last line: what is stored and can be sent still is."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def nothing_waits(spool: Beside) -> bool:
+    """Tell whether every message in a spool is done with: answered, and the answer delivered."""
+    return not any(counts.pending for counts in spool.counts().values())
 
 
 def tell_channels(session: Session, what: str) -> None:
