@@ -17,7 +17,9 @@ PAGES = Path(__file__).parents[1] / "channels"
 SECONDS = 200
 """How long one command may take."""
 
-BLOCK = re.compile(r"^```(?P<language>python|console)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(?P<language>python|console)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 FILE_NAME = re.compile(r"# (?P<name>[\w-]+\.\w+)\n")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -46,7 +48,7 @@ class Shell:
         if command == ". .venv/bin/activate":
             self.activate()
             return ""
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S602 - a line of a console is a line for a shell
             command,
             shell=True,
             cwd=self.folder,
@@ -67,7 +69,9 @@ class Shell:
         where = "import site; print(site.getsitepackages()[0])"
         packages = subprocess.check_output([programs / "python", "-c", where], text=True).strip()
         ours = sysconfig.get_path("purelib")
-        Path(packages, "beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n", "utf-8")
+        Path(packages, "beside.pth").write_text(
+            f"import site; site.addsitedir({ours!r})\n", "utf-8"
+        )
         for name, module in (("cobot-session", "cobot_session.cli"), ("pytest", "pytest")):
             script = programs / name
             script.write_text(f'#!/bin/sh\nexec "{programs}/python" -m {module} "$@"\n', "utf-8")
