@@ -9,7 +9,6 @@ import json
 import socket
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
@@ -54,7 +53,6 @@ class TestingRelay:
         self._on_event = on_event
         self._connections: set[Connection] = set()
         self._server: Server | None = None
-        self._peers: WeakSet[ServerConnection] = WeakSet()
         self._port = 0
         self._reserved: socket.socket | None = None
 
@@ -74,7 +72,6 @@ class TestingRelay:
         self._server = await serve(
             self._serve,
             sock=self._bound(),
-            create_connection=self._new_peer,
             process_request=self._answer_http,
             max_size=2**20,
             ping_interval=None,
@@ -94,16 +91,9 @@ class TestingRelay:
             self.url = f"ws://127.0.0.1:{self._port}"
         return _bind(self._port)
 
-    def _new_peer(self, *args: Any, **kwargs: Any) -> ServerConnection:
-        peer = ServerConnection(*args, **kwargs)
-        self._peers.add(peer)
-        return peer
-
     def _drop_all(self) -> None:
-        for peer in list(self._peers):
-            transport = getattr(peer, "transport", None)
-            if transport is not None:
-                transport.abort()
+        for connection in list(self._connections):
+            connection.drop()
 
     def release(self) -> None:
         """Give the port back."""
