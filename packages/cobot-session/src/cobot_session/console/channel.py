@@ -43,21 +43,17 @@ def login_name() -> str:
 
 
 class ConsoleConfig(BaseModel):
-    """Settings of the console.
+    """Settings of the console."""
 
-    Attributes:
-        name: what the person is called; their id is the login name, whatever they are called.
-        bot_name: what the agent is called.
-        history: lines typed are kept for the next time, in the channel's workspace.
-        on_eof: called once, on the channel's event loop, when the person has left and all that
-            they typed has been stored. Answers to it may still be on their way:
-            `Status.pending` tells. It cannot be set in a file.
-    """
-
-    name: str = Field(default_factory=login_name, description="What the person is called.")
+    name: str = Field(
+        default_factory=login_name,
+        description="What the person is called; their id is the login name all the same.",
+    )
     bot_name: str = Field("bot", description="What the agent is called.")
     history: bool = Field(True, description="Keep typed lines for the next time.")
     on_eof: SkipJsonSchema[Callable[[], object] | None] = Field(None, repr=False)
+    """Called once, on the channel's event loop, when the person has left and all that they typed
+    has been stored. Answers may still be on their way: `Status.pending` tells. Not for a file."""
 
     def access(self) -> dict[str, Any]:
         """Return that everyone may write: who has the terminal has the machine."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cobot_session.console.screen import indented, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from pathlib import Path
 
     from prompt_toolkit import PromptSession
@@ -43,7 +45,8 @@ class Terminal:
         from prompt_toolkit.patch_stdout import patch_stdout
 
         session = self._new_session()
-        with patch_stdout(), session.input.raw_mode():
+        shown = (sys.stdout, sys.stderr)
+        with patch_stdout(), _logs_moved(shown, sys.stderr), session.input.raw_mode():
             self._session = session
             try:
                 while (line := await _line(session)) is not None:
@@ -103,6 +106,25 @@ def _write_above(app: Application[str], head: str, text: str) -> None:
         app.renderer.reset()
         app.renderer.request_absolute_cursor_position()
         app.invalidate()
+
+
+@contextmanager
+def _logs_moved(before: tuple[TextIO, ...], now: TextIO) -> Iterator[None]:
+    """Let log handlers that were made before write to `now`: they hold on to their stream."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    moved = [
+        (handler, handler.stream)
+        for logger in loggers
+        for handler in getattr(logger, "handlers", ())
+        if isinstance(handler, logging.StreamHandler) and handler.stream in before
+    ]
+    for handler, _ in moved:
+        handler.setStream(now)
+    try:
+        yield
+    finally:
+        for handler, stream in moved:
+            handler.setStream(stream)
 
 
 def _interrupt() -> None:
