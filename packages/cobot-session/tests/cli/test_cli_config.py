@@ -61,11 +61,22 @@ def test_init_writes_what_a_session_takes(cli):
     assert "  #   # Required. As the platform's bot tells it.\n" in text
     assert "  #   bot_token: ${DUMMY_BOT_TOKEN}\n" in text
     assert '  #   server: "https://example.org"\n' in text
-    used = re.sub(r"^  # ", "  ", text, flags=re.MULTILINE)
+    head, *blocks = text.split("\n\n")
+    ours = [one for one in blocks if re.match(r"(plugins:\n)?  # (session|workspace|dummy):", one)]
+    used = re.sub(r"^  # ", "  ", "\n".join([head, *ours]), flags=re.MULTILINE)
     config = load_config(yaml.safe_load(used), env={"DUMMY_BOT_TOKEN": "x"})
     assert config.blocks["dummy"].options["groups"] == []
+    assert config.blocks["dummy"].common.access.users == []
     cli.write("cobot.yml", used)
     assert cli("doctor", env={"DUMMY_BOT_TOKEN": SECRET}).returncode == 0
+
+
+def test_init_shows_only_what_can_be_written(cli):
+    """A setting that no file can hold is left out."""
+    cli("init")
+    text = (cli.folder / "cobot.yml").read_text()
+    assert "bot_name" in text
+    assert "on_eof" not in text
 
 
 def test_init_overwrites_nothing(cli):
@@ -101,7 +112,7 @@ def test_doctor_tells_everything_that_is_wrong(cli, peer):
     assert "plugins.wire.prt: `prt` is not a known key. Fix: Did you mean `port`?" in done.stdout
     assert "it cannot be imported: ModuleNotFoundError" in done.stdout
     assert "nobody may write to the agent here. Name who may:" in done.stdout
-    assert "told above" in done.stdout
+    assert "2 errors, " in done.stdout
 
 
 def test_doctor_shows_no_secret(cli):

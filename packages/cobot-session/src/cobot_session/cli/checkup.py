@@ -22,7 +22,7 @@ from cobot_session.registry import Registry
 from cobot_session.secrets_found import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from cobot_session.config import Config
@@ -69,7 +69,7 @@ def findings(path: Path | None) -> list[Finding]:
     found += _configuration(config, problems)
     if config is not None:
         found += _workspace(config)
-    found += _plugins(registry)
+    found += _plugins(registry, {problem.field for problem in problems})
     redact = _redactor(config, registry).redact
     return [replace(one, finding=redact(one.finding), remedy=redact(one.remedy)) for one in found]
 
@@ -194,7 +194,8 @@ def _set_aside(path: Path) -> Iterator[Finding]:
             yield Finding("warning", "spool", finding, remedy)
 
 
-def _plugins(registry: Registry) -> Iterator[Finding]:
+def _plugins(registry: Registry, told: Collection[str]) -> Iterator[Finding]:
+    """Tell of each plugin; mistakes in `told` fields have been told."""
     for record in registry.records.values():
         about = f"plugin {record.id}"
         origin = f"{record.distribution} {record.version}" if record.distribution else ""
@@ -204,16 +205,21 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
         elif record.state == "disabled":
             yield Finding("ok", about, record.reason)
         elif record.state == "failed":
-            yield _failed(record, about, origin)
+            if not _is_told(record, told):
+                yield _failed(record, about, origin)
         elif record.use == CONSOLE:
             yield Finding("ok", about, f"{origin}; `cobot-session chat` needs no block for it")
         else:
             yield Finding("warning", about, f"{record.reason} ({origin})", record.remedy)
 
 
+def _is_told(record: PluginRecord, told: Collection[str]) -> bool:
+    """Return whether nothing but mistakes in its settings, told already, is wrong with a plugin."""
+    mistakes = record.reason.removeprefix("its block has mistakes: ")
+    return mistakes != record.reason and mistakes.partition(": ")[0] in told
+
+
 def _failed(record: PluginRecord, about: str, origin: str) -> Finding:
-    if record.factory is not None and record.config is None:
-        return Finding("error", about, f"its settings have mistakes, told above ({origin})")
     where = f" ({origin})" if origin and "," not in origin else ""
     return Finding("error", about, f"{record.reason}{where}", record.remedy)
 
