@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[1] / "channels"
-SECONDS = 200
+SECONDS = 280
 """How long one command may take."""
 
 BLOCK = re.compile(
