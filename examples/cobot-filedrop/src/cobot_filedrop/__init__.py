@@ -18,7 +18,7 @@ class FileDropConfig(BaseModel):
 
 
 class FileDrop(Plugin):
-    meta = PluginMeta(id="filedrop", version="0.1.0")
+    meta = PluginMeta(id="filedrop", version="0.1.0", contract=1)
     limits = Limits(idempotent=True)
     config_model = FileDropConfig
 

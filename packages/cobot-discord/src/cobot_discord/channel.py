@@ -39,7 +39,7 @@ BATCH = 200
 class Discord(Plugin):
     """Guild channels, threads, forum posts, voice chats and direct messages of one bot."""
 
-    meta = PluginMeta(id="discord", version=version("cobot-discord"))
+    meta = PluginMeta(id="discord", version=version("cobot-discord"), contract=1)
     limits = Limits(
         text=2000,
         unit="utf16",

@@ -28,7 +28,7 @@ class Nostr(Plugin):
         tuning: times and bounds of the relay connections; tests shorten them.
     """
 
-    meta = PluginMeta(id="nostr", version=VERSION, dependencies=("session",), priority=30)
+    meta = PluginMeta(id="nostr", version=VERSION, dependencies=("session",), contract=1)
     limits = Limits(text=20_000, unit="byte", files=0, idempotent=True, send_seconds=60.0)
     config_model = NostrConfig
     needs_block = True

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cobot_session.supervisor import Supervisor
 
 _MOST_BETWEEN_HEALTH_CHECKS = 5.0
+_SICK_SECONDS = 0.5
+"""A channel that says it is not healthy is asked again so soon."""
 _NEWS_SECONDS = 2.0
 """How long an observer may still be told what has happened when the session stops."""
 
@@ -236,7 +238,7 @@ class Life:
         interval = min(_MOST_BETWEEN_HEALTH_CHECKS, self._house.settings.stall_after / 4)
         while True:
             await self._ask_health(door)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(interval if self._healthy else min(interval, _SICK_SECONDS))
 
     async def _ask_health(self, door: Door) -> None:
         vitals = self._owner.vitals

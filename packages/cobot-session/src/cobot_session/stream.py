@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cobot_session.stream")
 
-_PREVIEW_MARK = " …"
-
 
 class Stream:
     """One growing answer to one message.

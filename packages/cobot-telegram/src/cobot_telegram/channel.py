@@ -41,7 +41,9 @@ _EDITS_REMEMBERED = 256
 class Telegram(Plugin):
     """Telegram, as one bot sees it. It has no presence: bots are always shown online."""
 
-    meta: ClassVar[PluginMeta] = PluginMeta(id="telegram", version=version("cobot-telegram"))
+    meta: ClassVar[PluginMeta] = PluginMeta(
+        id="telegram", version=version("cobot-telegram"), contract=1
+    )
     limits: ClassVar[Limits] = Limits(
         text=MAX_TEXT,
         unit="utf16",
