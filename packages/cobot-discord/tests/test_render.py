@@ -89,3 +89,10 @@ def test_a_part_of_white_space_is_left_out():
     """Discord refuses a message of nothing; it is not made."""
     made = parts(OutgoingMessage("discord", "1", "x" * 1999 + " " * 3000), Discord.limits)
     assert all(part.content.strip() for part in made)
+
+
+def test_text_that_is_no_markdown_is_shown_as_it_stands():
+    """With `format: text` marks are escaped, and links are left alone."""
+    message = OutgoingMessage(content="a * b * c, https://x.io/a_b_c", metadata={"format": "text"})
+    (part,) = parts(message, Discord.limits)
+    assert part.content == r"a \* b \* c, https://x.io/a_b_c"

@@ -42,7 +42,8 @@ def parts(message: OutgoingMessage, limits: Limits) -> list[OutgoingMessage]:
     """
     links = [media for media in message.media if _is_link(media)]
     files = [media for media in message.media if not _is_link(media)]
-    lines = [dialect(message.content), *(str(media.url) for media in links)]
+    shown = literal if message.metadata.get("format") == "text" else dialect
+    lines = [shown(message.content), *(str(media.url) for media in links)]
     whole = replace(message, content="\n".join(filter(None, lines)), media=files)
     made = text.render(whole, limits)
     kept = [part for part in made if part.content.strip() or part.media] or made[:1]
@@ -60,6 +61,13 @@ def _is_link(media: Media) -> bool:
 
 def _without(metadata: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if name not in ONCE}
+
+
+def literal(plain: str) -> str:
+    """Return a text that Discord shows as it stands: its marks are escaped, its links are not."""
+    from discord.utils import escape_markdown
+
+    return escape_markdown(plain)
 
 
 def dialect(markdown: str) -> str:
