@@ -14,7 +14,7 @@ import pytest
 
 from cobot_session.errors import SpoolError
 from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
-from cobot_session.spool import Backlog, Entry, Item, SqliteSpool
+from cobot_session.spool import Backlog, Entry, Item, SqliteSpool, bulk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -336,6 +336,47 @@ def test_finished_edit_tells_what_its_message_consists_of(spool: SqliteSpool) ->
         spool.finish(edit, Receipt(id_, "sent", ("1", "3")))
     assert spool.receipt("o").result(BOUND) == Receipt("o", "sent", ("1", "3"))
     assert spool.receipt("p").result(BOUND) == Receipt("p", "sent", ("1", "2"))
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["update-from", "row-by-row"])
+def test_many_at_once_are_each_as_if_alone(
+    path: Path, modern: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What many jobs of one transaction write is right for each, also with an older SQLite."""
+    monkeypatch.setattr(bulk, "_HAS_UPDATE_FROM", modern)
+    with closing(SqliteSpool(path)) as spool:
+        items = [outgoing(f"o{n}") for n in range(300)]
+        for future in [spool.enqueue(item) for item in items]:
+            assert future.result(BOUND) is None
+        for n, item in enumerate(items):
+            item.parts_stored, item.attempts, item.in_flight = True, 1 + n % 3, True
+            item.done, item.message_ids = n % 2, [f"p{n}"][: n % 2]
+        for future in [spool.progress(item) for item in items]:
+            future.result(BOUND)
+        ends = [
+            spool.finish(item, Receipt(item.id, "sent", (item.id,)), "dead" if n % 5 == 0 else None)
+            for n, item in enumerate(items[:200])
+        ]
+        for end in ends:
+            end.result(BOUND)
+        dead = spool.dead_letters().result(BOUND)
+        assert {one.id for one in dead} == {f"out-o{n}" for n in range(0, 200, 5)}
+        assert spool.receipt("o77").result(BOUND) == Receipt("o77", "sent", ("o77",))
+    with closing(SqliteSpool(path)) as spool:
+        found = spool.load().result(BOUND).items
+    assert [(i.id, i.attempts, i.in_flight, i.done, i.message_ids) for i in found] == [
+        (f"o{n}", 1 + n % 3, True, n % 2, [f"p{n}"][: n % 2]) for n in range(200, 300)
+    ]
+
+
+def test_one_transaction_keeps_the_order_of_what_was_asked(spool: SqliteSpool) -> None:
+    """Handing out after putting back leaves an entry in hand, however much is done at once."""
+    entries = stored(spool, *map(str, range(100)))
+    for entry in entries:
+        spool.hand_out([entry])
+        spool.release([entry])
+        spool.hand_out([entry])
+    assert all(entry.suspect for entry in spool.load().result(BOUND).entries)
 
 
 # -- dead letters

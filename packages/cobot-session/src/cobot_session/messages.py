@@ -23,13 +23,14 @@ MAX_ID_LENGTH = 25
 """Characters an `OutgoingMessage.id` may have: the shortest key it maps to is a Discord nonce."""
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_NEW_ID_LENGTH = 20
+_ID_PAIRS = [first + second for first in _ID_ALPHABET for second in _ID_ALPHABET]
+_ID_SHIFTS = range(0, 100, 10)
 
 
 def new_id() -> str:
     """Return a fresh random id: 20 characters, 100 bits, safe in a URL and a file name."""
-    bits = secrets.randbits(5 * _NEW_ID_LENGTH)
-    return "".join(_ID_ALPHABET[bits >> 5 * i & 31] for i in range(_NEW_ID_LENGTH))
+    bits = secrets.randbits(100)
+    return "".join([_ID_PAIRS[bits >> shift & 1023] for shift in _ID_SHIFTS])
 
 
 @dataclass

@@ -14,6 +14,8 @@ from cobot_session.messages import IncomingMessage, Media, OutgoingMessage
 log = logging.getLogger("cobot_session.spool")
 
 _BYTES = "$base64"
+_THE_WHOLE = "[0]"
+"""Stands for the one part that is the message itself."""
 
 
 def dumps(value: Any) -> str:
@@ -66,14 +68,27 @@ def load_outgoing(text: str) -> OutgoingMessage:
     return OutgoingMessage(**_message_fields(text))
 
 
-def dump_parts(parts: list[OutgoingMessage]) -> str:
-    """Return parts as one JSON text."""
+def dump_parts(parts: list[OutgoingMessage], whole: OutgoingMessage) -> str:
+    """Return the parts of a message as one JSON text; a part that is the message is not repeated.
+
+    Raises:
+        ValueError, RecursionError: their metadata is nothing that can be stored.
+    """
+    if len(parts) == 1 and parts[0] is whole:
+        return _THE_WHOLE
     return dumps([vars(part) for part in parts])
 
 
-def load_parts(text: str) -> list[OutgoingMessage]:
-    """Return the parts that `dump_parts` wrote."""
+def load_parts(text: str, whole: OutgoingMessage) -> list[OutgoingMessage]:
+    """Return the parts of a message that `dump_parts` wrote."""
+    if text == _THE_WHOLE:
+        return [whole]
     return [OutgoingMessage(**_with_media(fields)) for fields in json.loads(text)]
+
+
+def count_parts(text: str | None) -> int:
+    """Return how many parts `dump_parts` wrote; 0 of no text."""
+    return len(loads(text) or ())
 
 
 def _message_fields(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.spool.codec import load_incoming, load_outgoing, loads
+from cobot_session.spool.codec import count_parts, load_incoming, load_outgoing, loads
 from cobot_session.spool.records import DeadLetter
 from cobot_session.spool.schema import DEAD, SETTLED
 
@@ -68,9 +68,8 @@ def message(db: sqlite3.Connection, dead_id: str) -> DeadMessage | None:
     columns = "body, op, target, parts, done, ids, error"
     row = db.execute(f"SELECT {columns} FROM outbox WHERE {column} = ?", (value,)).fetchone()
     body, op, target, parts, done, ids, error = row
-    pieces = len(loads(parts) or ())
     return DeadMessage(
-        letter, load_outgoing(body), op, target, pieces, done, tuple(loads(ids)), error
+        letter, load_outgoing(body), op, target, count_parts(parts), done, tuple(loads(ids)), error
     )
 
 

@@ -105,13 +105,14 @@ def _item(row: tuple[Any, ...]) -> Item:
         detail,
         created,
     ) = row
+    message = load_outgoing(body)
     item = Item(
         op=op,
-        message=load_outgoing(body),
+        message=message,
         created=created,
         seq=seq,
         target=target,
-        parts=load_parts(parts) if parts else None,
+        parts=load_parts(parts, message) if parts else None,
         parts_stored=bool(parts),
         done=done,
         message_ids=loads(ids),
