@@ -161,6 +161,7 @@ class Engine:
         self._bulletin.restore(backlog)
         self.registry.set_plugin("session", self._face)
         self.roster.start()
+        self._bulletin.publish()
         self.timers.every(_LOOK_SECONDS, self._bulletin.look)
         self.timers.every(_TRIM_SECONDS, lambda: heed(spool.trim()))
 
