@@ -19,7 +19,7 @@ def new(
         typer.Argument(metavar="FOLDER", help="Where to write it; must exist.", file_okay=False),
     ] = Path(),
 ) -> None:
-    """Write a complete package for a new channel; its tests pass at once."""
+    """Write a package for a new channel; its tests pass at once."""
     try:
         made = scaffold(name, folder)
     except ScaffoldError as error:
