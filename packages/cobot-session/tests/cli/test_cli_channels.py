@@ -6,6 +6,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from cobot_session import OutgoingMessage
+from cobot_session.spool import SqliteSpool
+from cobot_session.spool.records import Item
+
 QUIET = """
     from cobot_session import Plugin, PluginMeta
 
@@ -135,6 +141,41 @@ def test_what_a_session_said_last_is_no_state_of_today(cli, peer):
     }
     assert told["wire"]["state"] == "online"
     assert told["wire"]["fresh"] is False
+
+
+@pytest.mark.parametrize("command", ["channels", "doctor", "status"])
+def test_tables_fit_a_terminal_of_80_columns(cli, peer, command):
+    """No line is longer than the terminal, and no word is cut."""
+    cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
+    cli.configure({"wire": {"prt": 1}, "a-channel-with-a-long-name-of-its-own": {"use": "absent"}})
+    store(cli)
+    seat = cli.sit_down(command)
+    seat.ends()
+    words = {word for line in seat.lines for word in line.split()}
+    assert not [word for word in words if word.endswith("…")]
+    assert max(map(len, seat.lines)) <= 80
+
+
+def test_what_is_piped_has_no_colours(cli, peer):
+    """In a pipe there are words only, and a line is never broken."""
+    cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
+    for command in (["channels", "--check"], ["doctor"]):
+        done = cli(*command, env={"TERM": "xterm-256color"})
+        assert "\x1b" not in done.stdout
+        assert any(
+            "it cannot be imported" in line and line.endswith("--force-reinstall cobot-broken`.")
+            for line in done.stdout.splitlines()
+        )
+
+
+def store(cli):
+    """Leave something to count in the spool."""
+    cli.workspace.mkdir()
+    spool = SqliteSpool(cli.workspace / "session.db")
+    spool.load().result()
+    item = Item("send", OutgoingMessage("wire", "main", "hello", id="abc"), 0.0)
+    spool.enqueue(item).result()
+    spool.close()
 
 
 def wait_for(cli, state):

@@ -13,10 +13,10 @@ def main() -> int:
 
     0: fine. 1: something failed. 2: a mistake in the command or in `cobot.yml`. 130: Ctrl-C.
     """
-    from cobot_session.cli.app import app
-    from cobot_session.cli.outcome import told
-
     try:
+        from cobot_session.cli.app import app
+        from cobot_session.cli.outcome import told
+
         app(prog_name="cobot-session", standalone_mode=True)
     except CobotError as error:
         return told(error)

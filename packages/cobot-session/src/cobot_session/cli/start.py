@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from cobot_session.cli.choice import CONSOLE
 from cobot_session.config import load_config
 from cobot_session.errors import ConfigError
 from cobot_session.registry import Registry
@@ -51,6 +52,10 @@ def tell_channels(session: Session, what: str) -> None:
         log.info("%s on %s; Ctrl-C ends it", what, ", ".join(names))
     else:
         log.warning("no channel is running: install or configure one; see `cobot-session channels`")
-    for name, status in session.status().items():
-        if status.state == "unconfigured":
-            log.info("%s is installed and not configured: %s", name, status.last_error)
+    states = {name: status.state for name, status in session.status().items()}
+    resting = [name for name, state in states.items() if state == "unconfigured"]
+    if set(resting) - {CONSOLE}:
+        log.info(
+            "installed and not configured: %s; `cobot-session channels --check` says what it takes",
+            ", ".join(name for name in resting if name != CONSOLE),
+        )
