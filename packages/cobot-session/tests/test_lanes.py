@@ -557,6 +557,26 @@ def test_crash_between_parts_repeats_none(tmp_path: Path, short: Wire) -> None:
     assert short.log == ["send 11111", "send 22222", "send 22222"]
 
 
+def test_call_under_way_may_end_when_its_channel_does(tmp_path: Path) -> None:
+    """A channel that is started anew, or ends, is given time to hear how its sends went."""
+    refused = threading.Event()
+
+    class Refused(Sender):
+        def session_receive(self) -> list[Any]:
+            refused.wait(BOUND)
+            raise AuthError("token revoked")
+
+    sending = threading.Event()
+    wire = Wire(base=Refused, answers=deque([sending]))
+    with new_session(tmp_path, wire) as session:
+        receipt = queue(session, "nearly there")
+        wire.wait_for_calls(1)
+        refused.set()
+        until(lambda: session.status()["wire"].state == "failed", "failed")
+        threading.Timer(1.5, sending.set).start()
+        assert end(session, receipt).status == "sent"
+
+
 def test_channel_that_is_replaced_while_sending_is_unknown(tmp_path: Path) -> None:
     """A send that hung when its channel was started anew is not repeated blindly."""
     stuck = threading.Event()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -297,3 +301,47 @@ def test_hook_that_still_blocks_at_stop_is_named_in_the_log(
         troubled_status(session, "online")
         assert session.send(OutgoingMessage("troubled", "1", "x"), timeout=0.1).status == "queued"
     assert "session_send still blocks and is left behind" in caplog.text
+
+
+def test_process_that_stood_still_restarts_no_channel(tmp_path: Path) -> None:
+    """After SIGSTOP, a laptop's sleep or a paused machine, silence is nobody's fault."""
+    code = """
+        import os, signal, sys, threading, time
+        from cobot_session import Plugin, PluginMeta, Session
+
+        class Quiet(Plugin):
+            meta = PluginMeta("quiet", "1")
+            lives = 0
+
+            def start(self):
+                Quiet.lives += 1
+
+            def session_receive(self):
+                threading.Event().wait(0.1)
+                return []
+
+        config = {
+            "session": {"stall_after": 1.0},
+            "workspace": {"path": sys.argv[1]},
+            "quiet": {"access": {"open": True}},
+        }
+        with Session({"plugins": config}, plugins={"quiet": Quiet}) as session:
+            while session.status()["quiet"].state != "online":
+                time.sleep(0.01)
+            print("up", flush=True)
+            sys.stdin.readline()
+            time.sleep(0.7)
+            print(Quiet.lives, session.status()["quiet"].state, flush=True)
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(arguments, **pipes) as process:
+        try:
+            assert process.stdout.readline() == "up\n"
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(2.0)
+            process.send_signal(signal.SIGCONT)
+            told, _ = process.communicate("\n", timeout=BOUND)
+            assert told == "1 online\n"
+        finally:
+            process.kill()

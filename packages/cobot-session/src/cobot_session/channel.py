@@ -100,6 +100,11 @@ class Channel:
         self.mailbox.post(self._pong)
         return 0.0
 
+    def excuse(self) -> None:
+        """Forget for how long the loop has not come round."""
+        if self._pinged is not None:
+            self._pinged = time.monotonic()
+
     def join(self, timeout: float) -> bool:
         """Wait for the end; false when it took too long."""
         self._thread.join(max(0.0, timeout))

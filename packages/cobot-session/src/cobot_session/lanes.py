@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cobot_session.outbox import Outbox
 
 _MOST_BACKOFF = 60.0
-_SETTLE_SECONDS = 1.0
-"""How long a call that is under way may still take when the lanes are closed."""
 
 
 class Lanes:
@@ -60,10 +58,10 @@ class Lanes:
         self._delivery.closing = True
         self._outbox.detach(self._wake)
 
-    async def close(self, drain: float) -> None:
+    async def close(self, drain: float, settle: float) -> None:
         """Go on for up to `drain` seconds with what can be sent now, then stop.
 
-        A call that is under way then has a moment more to end: its outcome would be unknown.
+        A call that is under way then has `settle` seconds more: cut off, its outcome is unknown.
         """
         loop = asyncio.get_running_loop()
         await self._until_idle(loop.time() + drain)
@@ -71,7 +69,7 @@ class Lanes:
         for chat, task in list(self._tasks.items()):
             if chat in self._delivery.resting:
                 task.cancel()
-        await self._until_idle(loop.time() + _SETTLE_SECONDS)
+        await self._until_idle(loop.time() + settle)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

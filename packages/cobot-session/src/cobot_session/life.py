@@ -87,6 +87,11 @@ class Life:
         asking_since = self._intake.asking_since if self._intake is not None else None
         return 0.0 if asking_since is None else now - max(asking_since, self._alive_at)
 
+    def excuse(self) -> None:
+        """Count no silence until now: nobody was there to hear anything."""
+        self._alive_at = time.monotonic()
+        self.channel.excuse()
+
     def calls_under_way(self) -> list[str]:
         """Return the names of the hooks that have begun and not ended."""
         return self.door.under_way if self.door is not None else ["its constructor"]
@@ -142,13 +147,18 @@ class Life:
         self._show_presence()
         await first_of(*tasks)
 
-    async def close(self, drain: float) -> None:
-        """Bring everything to an end; what does not end is bounded or left behind."""
+    async def close(self, drain: float, settle: float) -> None:
+        """Bring everything to an end; what does not end is bounded or left behind.
+
+        Args:
+            drain: seconds to go on sending.
+            settle: seconds that a call of the platform may take after that.
+        """
         door = self.door
         if door is None:
             return
         if self._lanes is not None:
-            await self._lanes.close(drain)
+            await self._lanes.close(drain, settle)
         await self._owner.news.flush(door, _NEWS_SECONDS)
         for task in list(self._asides):
             task.cancel()

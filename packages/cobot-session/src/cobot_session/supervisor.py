@@ -34,6 +34,10 @@ _CALM_SECONDS = 60.0
 """A life this long makes earlier failures forgotten."""
 _END_SECONDS = 10.0
 """How long a life that was told to end may take before it is left behind."""
+_STOP_SETTLE_SECONDS = 1.0
+"""How long a call may still take when the session stops: cut off, its outcome is unknown."""
+_RESTART_SETTLE_SECONDS = 4.0
+"""The same when only this channel is started anew: there is no hurry."""
 _BLOCKED_SECONDS = 5.0
 """An event loop that has not come round for so long is told of in the status."""
 
@@ -67,6 +71,8 @@ class Supervisor:
         self._chat_waiters: list[Future[str | None]] | None = []
         self._failures = 0
         self._ended = threading.Event()
+        self._interval = min(1.0, house.settings.stall_after / 4)
+        self._checked_at = time.monotonic()
         self._stopping = False
         self._drain = 0.0
 
@@ -74,8 +80,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin the first life."""
-        interval = min(1.0, self._house.settings.stall_after / 4)
-        self._house.timers.every(interval, self._check)
+        self._house.timers.every(self._interval, self._check)
         self._begin()
 
     def stop(self, drain: float) -> None:
@@ -163,7 +168,8 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends this life only
             self._note(error)
         finally:
-            await life.close(self._drain)
+            settle = _STOP_SETTLE_SECONDS if self._stopping else _RESTART_SETTLE_SECONDS
+            await life.close(self._drain, settle)
 
     def _plugin(self) -> object:
         factory = self.record.factory
@@ -246,9 +252,14 @@ class Supervisor:
     def _check(self) -> None:
         """Look, once a second, whether the life that goes on is one."""
         life = self._life
+        now, before = time.monotonic(), self._checked_at
+        self._checked_at = now
         if life is None or self._stopping:
             return
         stall_after = self._house.settings.stall_after
+        if now - before > self._interval + stall_after / 2:  # it was the process that stood still
+            life.excuse()
+            return
         blocked, silent = life.channel.ping(), life.silent()
         frozen = blocked > min(_BLOCKED_SECONDS, stall_after / 2)
         if max(blocked, silent) > stall_after:

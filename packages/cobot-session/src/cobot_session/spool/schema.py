@@ -112,6 +112,7 @@ def _prepared(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Conn
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        db.execute(f"PRAGMA fullfsync = {durability == 'full'}")  # where fsync alone is no promise
         _check(db)
         _migrate(db, path)
     except BaseException:
