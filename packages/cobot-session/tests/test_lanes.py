@@ -720,6 +720,34 @@ def test_same_id_is_sent_once_whoever_asks_when(session: Session, wire: Wire) ->
     assert wire.log == ["send once"]
 
 
+def test_id_sent_again_as_its_message_ends_is_told_the_end(
+    tmp_path: Path, session: Session, wire: Wire
+) -> None:
+    """Also when the end and the repeat are stored in one transaction."""
+    sending = threading.Event()
+    wire.answers += [sending]
+    receipt = queue(session, "ends")
+    wire.wait_for_calls(1)
+    results: list[Receipt] = []
+
+    def repeat() -> None:
+        results.append(send(session, "ends", timeout=None, id=receipt.id))
+
+    with closing(sqlite3.connect(tmp_path / "session.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # all that follows waits, and is stored together
+        threads = [threading.Thread(target=send, args=(session, "x", "b")) for _ in range(2)]
+        for thread in [*threads, threading.Thread(target=sending.set)]:
+            thread.start()
+            threading.Event().wait(0.1)
+        threads.append(threading.Thread(target=repeat))
+        threads[-1].start()
+        threading.Event().wait(0.1)
+        other.execute("COMMIT")
+    for thread in threads:
+        thread.join(BOUND)
+    assert [one.status for one in results] == ["sent"]
+
+
 def test_known_id_on_another_channel_is_told_at_once(tmp_path: Path, wire: Wire) -> None:
     """An id belongs to one message; asking for it elsewhere does not wait for ever."""
     wire.answers += [RateLimited(60)]
