@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -122,18 +123,26 @@ class Channel:
         except Exception:
             log.exception("%s: ended by a defect", self.name)
         finally:
-            self._sweep()
-            self._on_end(self)
+            try:
+                self._sweep()
+            finally:
+                self._on_end(self)
 
     def _sweep(self) -> None:
         """Cancel what the plugin left on the loop, and close it."""
         try:
             self.loop.run_until_complete(_cancel_all(self.name))
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(_close_generators(self.loop))
         finally:
             self.workers.shutdown()
             asyncio.set_event_loop(None)
             self.loop.close()
+
+
+async def _close_generators(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_SWEEP_SECONDS):
+            await loop.shutdown_asyncgens()
 
 
 async def _cancel_all(name: str) -> None:
@@ -159,10 +168,14 @@ def _pass_on(done: Future[T], waiter: asyncio.Future[T]) -> None:
 
 
 async def end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks and wait until they have ended; what they raise is theirs."""
+    """Cancel tasks and wait, for a bounded time, until they end; what they raise is theirs."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        ended, _ = await asyncio.wait(tasks, timeout=_SWEEP_SECONDS)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()
 
 
 async def first_of(*waits: Awaitable[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
@@ -62,7 +63,13 @@ class Consumer:
         Args:
             limit: at most so many.
             wait: seconds until an empty list is the answer; `None`: for ever.
+
+        Raises:
+            TypeError, ValueError: `limit` is no whole number above 0, or `wait` no number.
         """
+        if operator.index(limit) < 1:
+            raise ValueError(f"`limit` is a whole number above 0, not {limit!r}")
+        wait = None if wait is None else float(wait)
         self.acknowledge_batch()
         answer = self._take(limit, one_per_chat=False, keep=self._remember)
         if wait is not None and not answer.done():

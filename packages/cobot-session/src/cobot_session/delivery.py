@@ -53,6 +53,7 @@ class Delivery:
         resend_unknown: try again also when the outcome of a call is unknown.
         on_end: told of each item that is at an end, what became of it, and whether it is a dead
             letter; in any thread.
+        redact: takes secrets out of what a channel says.
         log: the channel's logger.
     """
 
@@ -67,6 +68,7 @@ class Delivery:
         max_age: float,
         resend_unknown: bool,
         on_end: Callable[[Item, Receipt, bool], None],
+        redact: Callable[[str], str],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self.closing = False
@@ -80,6 +82,7 @@ class Delivery:
         self._max_age = max_age
         self._resend_unknown = resend_unknown
         self._on_end = on_end
+        self._redact = redact
         self._log = log
         self._channel_due = 0.0
         self._told: set[str] = set()
@@ -194,7 +197,7 @@ class Delivery:
         if isinstance(error, AuthError):
             await self._record(item, error)
             raise error
-        reason = str(error) or type(error).__name__
+        reason = self._redact(str(error)) or type(error).__name__
         if isinstance(error, PermanentError):
             await self._give_up(item, reason)
             return True
@@ -216,7 +219,8 @@ class Delivery:
     async def _record(self, item: Item, error: Exception) -> None:
         self._door.check()
         item.in_flight = False
-        item.error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        words = self._redact(str(error))
+        item.error = f"{type(error).__name__}: {words}" if words else type(error).__name__
         try:
             await self._mailbox.wait(self._spool.progress(item))
             item.parts_stored = item.parts is not None

@@ -117,6 +117,8 @@ class Dispatch:
             return self._roster.absence(item.message.channel_type)
         if NEEDED_HOOK[item.op] not in supervisor.record.hooks:
             return f"{item.message.channel_type} cannot {item.op} (no {NEEDED_HOOK[item.op]})"
+        if item.op != "send" and not (item.target and item.message.channel_id):
+            return f"to {item.op} takes a `channel_id` and a `msg_id`; one of them is empty"
         return None
 
     def item(self, op: Op, message: OutgoingMessage, target: str | None = None) -> Item:
@@ -182,6 +184,10 @@ class Dispatch:
                 posting.post(supervisor.outbox, supervisor.record)
             else:
                 chat = supervisor.default_chat()
+                posting.refuse_in_time(
+                    f"{supervisor.record.id} has not started yet, so its default chat is not known:"
+                    f" set `plugins.{supervisor.record.id}.default_chat`"
+                )
                 chat.add_done_callback(partial(_post_to_default, posting, supervisor))
         return posting.answer
 

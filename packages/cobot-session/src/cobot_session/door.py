@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from cobot_session.status import Health, Status
 
 if TYPE_CHECKING:
     from cobot_session.workers import Workers
+
+log = logging.getLogger("cobot_session.channel")
 
 CONFIGURE_SECONDS = 30.0
 START_SECONDS = 60.0
@@ -27,6 +30,10 @@ FETCH_SECONDS = 300.0
 
 class HookTimeout(TemporaryError):
     """A hook took longer than it may."""
+
+
+class HookDefect(RuntimeError):
+    """A hook raised what no hook may raise."""
 
 
 class Door:
@@ -202,6 +209,15 @@ class Door:
             if bound.expired():
                 raise HookTimeout(f"{name} took longer than {seconds:g} s") from error
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling() or self._shut:
+                raise
+            raise HookDefect(
+                f"{name} raised CancelledError, and nobody had cancelled it"
+            ) from error
+        except (GeneratorExit, KeyboardInterrupt, SystemExit) as error:
+            raise HookDefect(f"{name} raised {error!r}") from error
         finally:
             del self._under_way[mark]
         return result
@@ -215,9 +231,10 @@ class Door:
 def sent(hook: str, result: object) -> Sent:
     """Return what a hook's result says was done.
 
+    What the contract does not name is done, too: the hook returned, and a repeat would double it.
+
     Raises:
         TemporaryError: it says that nothing was done.
-        TypeError: it is none of the results the contract names.
     """
     match result:
         case None | True:
@@ -230,9 +247,12 @@ def sent(hook: str, result: object) -> Sent:
             return Sent((str(result),))
         case list() | tuple():
             return Sent(tuple(str(one) for one in result))
-    raise TypeError(
-        f"{hook} returned a {type(result).__name__}; it returns None, a bool, message ids or Sent"
+    log.warning(
+        "%s returned a %s, which is taken as done; it returns None, a bool, message ids or Sent",
+        hook,
+        type(result).__name__,
     )
+    return Sent()
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ LOCK_FILE = "session.lock"
 _LOOK_SECONDS = 1.0
 _TRIM_SECONDS = 10.0
 _PATIENCE = 8.0
+_MOST_DRAIN = 86_400.0
 _HURRIED_DRAIN = 0.5
 _HURRIED_PATIENCE = 1.0
 _PRESENCES = ("online", "away", "busy", "offline")
@@ -105,15 +107,21 @@ class Engine:
         A second call does nothing.
         """
         self.refuse_channel_loop("stop")
+        drain = min(self.config.session.drain if drain is None else float(drain), _MOST_DRAIN)
         with self._lock:
             if self._phase != "running":
                 return
             self._phase = "stopping"
+        try:
+            self._wind_down(drain, patience)
+        finally:
+            self._phase = "stopped"
+            self._held.close()
+
+    def _wind_down(self, drain: float, patience: float) -> None:
         self.consumer.close()
-        self.roster.stop(self.config.session.drain if drain is None else drain, patience)
+        self.roster.stop(drain, patience)
         self._bulletin.publish()
-        self._phase = "stopped"
-        self._held.close()
 
     def leave(self, error: BaseException | None) -> None:
         """End a `with` block: left cleanly, what was polled is acknowledged.
@@ -232,8 +240,14 @@ class Engine:
         return self.inbox.acknowledge([self.inbox.in_hand(message)])
 
     def nack(self, message: IncomingMessage, delay: float) -> None:
-        """Put a message that is in hand back."""
-        self.inbox.release([self.inbox.in_hand(message)], delay)
+        """Put a message that is in hand back.
+
+        Raises:
+            TypeError, ValueError: `delay` is no number of seconds. Nothing happened.
+        """
+        if not 0 <= float(delay) < math.inf:
+            raise ValueError(f"`delay` is a number of seconds, 0 or more, not {delay!r}")
+        self.inbox.release([self.inbox.in_hand(message)], float(delay))
 
     def broadcast(
         self, content: str | OutgoingMessage, exclude_channel: str | None, wait: float | None

@@ -104,4 +104,6 @@ def _enclosing(channel_id: str) -> list[str]:
 
 
 def _ids(values: Iterable[Any]) -> frozenset[str]:
+    if isinstance(values, str):  # one id, and not its letters
+        return frozenset({values})
     return frozenset(str(value) for value in values)

@@ -23,6 +23,8 @@ Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterator[str] 
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
 _MOST_BACKOFF = 60.0
+_END_SECONDS = 1.0
+"""How long a handler may take to be cancelled."""
 _MOST_SPOOL_BACKOFF = 10.0
 """Seconds between two tries to store an answer."""
 
@@ -45,11 +47,8 @@ class Handling:
         self._workers = Workers("cobot-handler", concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
-
-    async def run_alone(self) -> None:
-        """Serve on a loop of one's own, where also `asyncio.to_thread` must not outlive the end."""
-        asyncio.get_running_loop().set_default_executor(self._workers)
-        await self.run()
+        self._waiting: set[Entry] = set()
+        """Handed out, and their handlers not called yet."""
 
     async def run(self) -> None:
         """Serve until the session stops, or until cancelled.
@@ -60,10 +59,18 @@ class Handling:
             while not self._engine.consumer.closed:
                 await self._serve_some()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._workers.shutdown()
+            await self._end()
+
+    async def _end(self) -> None:
+        """Cancel the handlers; one that does not end is named and left behind."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=_END_SECONDS)
+            for task in left:
+                log.error("the %s does not end and is left behind", task.get_name())
+        self._engine.inbox.release(list(self._waiting), counts=False)
+        self._workers.shutdown()
 
     async def _serve_some(self) -> None:
         free = self._concurrency - len(self._tasks)
@@ -72,6 +79,7 @@ class Handling:
             await self._freed.wait()
             return
         for entry in await self._take(free):
+            self._waiting.add(entry)
             task = asyncio.create_task(self._serve(entry), name=f"handler {entry.message.key}")
             self._tasks.add(task)
             task.add_done_callback(self._free)
@@ -95,12 +103,14 @@ class Handling:
 
     async def _serve(self, entry: Entry) -> None:
         inbox = self._engine.inbox
+        self._waiting.discard(entry)
         try:
             await self._answer(entry)
-        except asyncio.CancelledError:
-            inbox.release([entry])
-            raise
-        except Exception:
+        except BaseException as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                inbox.release([entry])
+                raise
             delay = backoff(entry.deliveries, _MOST_BACKOFF)
             log.exception(
                 "the handler failed on message %r of %s (delivery %d); it comes again in %.1f s",
@@ -110,6 +120,8 @@ class Handling:
                 delay,
             )
             inbox.release([entry], delay)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
 
     async def _answer(self, entry: Entry) -> None:
         message = entry.message

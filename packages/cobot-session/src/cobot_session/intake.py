@@ -129,7 +129,7 @@ class Intake:
         for raw in batch:
             try:
                 message = incoming(raw, self._channel_type)
-            except (ValueError, TypeError) as error:
+            except Exception as error:  # noqa: BLE001 - one odd item must not cost the batch
                 self._vitals.drop("malformed")
                 self._log.warning("dropped a malformed message: %s", error)
                 continue

@@ -205,6 +205,7 @@ class Life:
             max_age=settings.max_age,
             resend_unknown=settings.on_unknown == "resend",
             on_end=self._item_ended,
+            redact=self._house.redact,
             log=owner.log,
         )
         return Lanes(owner.outbox, delivery, mailbox, on_auth_error=self._refused, log=owner.log)
@@ -215,6 +216,7 @@ class Life:
         self._house.on_end(item, receipt)
 
     def _refused(self, error: AuthError) -> None:
+        self._owner.refuse(error)
         if self._fatal is not None and not self._fatal.done():
             self._fatal.set_exception(error)
 

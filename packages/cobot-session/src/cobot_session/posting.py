@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+import contextlib
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cobot_session import text
@@ -37,8 +39,15 @@ class Posting:
         self._refusal = ""
 
     def refuse(self, why: str) -> None:
-        """Answer that it is not delivered and never will be."""
-        self.answer.set_result(Receipt(self.item.id, "failed", error=why))
+        """Answer that it is not delivered and never will be; once it is answered, do nothing."""
+        with contextlib.suppress(InvalidStateError):
+            self.answer.set_result(Receipt(self.item.id, "failed", error=why))
+
+    def refuse_in_time(self, why: str) -> None:
+        """Refuse it if it is not answered when the wait is over."""
+        if self._wait is not None:
+            timer = self._house.timers.later(self._wait, partial(self.refuse, why))
+            self.answer.add_done_callback(lambda _: timer.cancel())
 
     def post(self, outbox: Outbox, record: PluginRecord) -> None:
         """Store it, with its parts where no hook of the channel makes them.
@@ -52,12 +61,13 @@ class Posting:
             outbox.reserve()
         except SpoolFull as full:  # what is known already needs no room
             self._refusal = str(full)
-            self._house.spool.receipt(self.item.id).add_done_callback(self._looked_up)
+            known = self._house.spool.receipt(self.item.id, self.item.chat)
+            known.add_done_callback(self._looked_up)
             return
         try:
             render(self.item, record)
             stored = self._house.spool.enqueue(self.item)
-        except (ValueError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - the place must be given back whatever it was
             outbox.room.leave()
             self.refuse(f"the message cannot be stored: {error}")
             return
@@ -70,8 +80,12 @@ class Posting:
             self._bound()
             return
         self._outbox.room.leave()
-        self._refusal = str(error)
-        self._looked_up(stored)
+        if error is not None:
+            self.refuse(str(error))
+            return
+        self._refusal = f"the id {self.item.id!r} was used in another chat before"
+        known = self._house.spool.receipt(self.item.id, self.item.chat)
+        known.add_done_callback(self._looked_up)
 
     def _looked_up(self, found: Future[Receipt | None]) -> None:
         """Tell the receipt of a known id, once it is final; refuse one that is not known."""

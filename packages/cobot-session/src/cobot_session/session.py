@@ -10,6 +10,7 @@ from cobot_session.config import load_config
 from cobot_session.engine import Engine
 from cobot_session.errors import WrongFace
 from cobot_session.typing_kept import TypingKept
+from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
     import os
@@ -126,7 +127,7 @@ class Session:
         """
         engine = self._ready("run")
         with engine.consumer.claim("run"):
-            _run_to_end(engine.handling(handler, concurrency).run_alone())
+            _run_to_end(engine.handling(handler, concurrency).run())
 
     def poll_all_channels(self, wait: float = 0.0, limit: int = 100) -> list[IncomingMessage]:
         """Return what has arrived, oldest first; never waits on a channel.
@@ -334,8 +335,14 @@ def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    return _in_thread(work)
+        return asyncio.run(_alone(work))
+    return _in_thread(_alone(work))
+
+
+async def _alone(work: Coroutine[Any, Any, T]) -> T:
+    """Run on a loop of one's own, where also `asyncio.to_thread` must not outlive the end."""
+    asyncio.get_running_loop().set_default_executor(Workers("cobot-face"))
+    return await work
 
 
 def _in_thread(work: Coroutine[Any, Any, T]) -> T:

@@ -151,10 +151,15 @@ class Supervisor:
         with self._lock:
             if self._stopping or self._life is not None:
                 return
-            channel = Channel(f"cobot-{self.record.id}", self._live, self._over)
-            self._life = Life(self, channel, self._house)
-            self._last = channel
-        channel.begin()
+            try:
+                channel = Channel(f"cobot-{self.record.id}", self._live, self._over)
+                self._life = Life(self, channel, self._house)
+                channel.begin()
+                self._last = channel
+            except (OSError, RuntimeError) as error:  # no descriptors, no threads: for now
+                self._life = None
+                self._note(error)
+                self._try_again(time.monotonic())
 
     async def _live(self, channel: Channel) -> None:
         life = self._life
@@ -164,11 +169,17 @@ class Supervisor:
             life.open(self._plugin())
             await first_of(self._run(life), life.ending.wait())
         except AuthError as error:
-            self._fail(error)
+            self.refuse(error)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises ends this life only
             self._note(error)
+        except (GeneratorExit, KeyboardInterrupt, SystemExit) as error:
+            self._note(RuntimeError(f"the plugin raised {error!r}"))
         finally:
             settle = _STOP_SETTLE_SECONDS if self._stopping else _RESTART_SETTLE_SECONDS
+            self._house.timers.later(
+                self._drain + settle + _END_SECONDS,
+                partial(self._leave_behind_and_go_on, life, "it does not come to its end"),
+            )
             await life.close(self._drain, settle)
 
     def _plugin(self) -> object:
@@ -193,14 +204,21 @@ class Supervisor:
             if life is None or life.channel is not channel:
                 return  # it was left behind
             self._life = None
-            if self._stopping or self.vitals.state == "failed":
-                self._rest()
-                return
-            self._schedule(life)
+            self._rest_or_schedule(life)
 
-    def _schedule(self, life: Life) -> None:
-        """Begin the next life after a pause."""
-        calm = time.monotonic() - life.began > _CALM_SECONDS
+    def _rest_or_schedule(self, life: Life) -> None:
+        if self._stopping or self.vitals.state == "failed":
+            self._rest()
+        else:
+            self._try_again(life.began)
+
+    def _try_again(self, began: float) -> None:
+        """Begin the next life after a pause.
+
+        Args:
+            began: when the last one did (monotonic).
+        """
+        calm = time.monotonic() - began > _CALM_SECONDS
         self._failures = 1 if calm else self._failures + 1
         self._tell_default_chat()
         self.vitals.enter("reconnecting")
@@ -231,7 +249,10 @@ class Supervisor:
 
     # -- trouble
 
-    def _fail(self, error: AuthError) -> None:
+    def refuse(self, error: AuthError) -> None:
+        """Take the platform's word, at once, that our credentials are no good."""
+        if self.vitals.state == "failed":
+            return
         self.log.error("refused: %s. It is not tried again; mend it and start anew", error)
         words = self._house.redact(str(error))
         self.vitals.enter("failed", words or "the platform refuses our credentials")
@@ -293,10 +314,7 @@ class Supervisor:
         with self._lock:
             if self._life is life:
                 self._leave_behind(life, why)
-                if self._stopping:
-                    self._rest()
-                else:
-                    self._schedule(life)
+                self._rest_or_schedule(life)
 
     def _leave_behind(self, life: Life, why: str) -> None:
         """Shut the door on a life that does not end; what wakes up in it does nothing."""

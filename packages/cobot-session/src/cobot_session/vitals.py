@@ -36,6 +36,8 @@ class Vitals:
     def enter(self, state: ChannelState, error: str | None = None) -> None:
         """Come into a state, with the trouble that led to it."""
         with self._lock:
+            if self.state == "failed" and state != "failed":
+                return  # only a new session begins anew
             changed = state != self.state or (error is not None and error != self._error)
             if state != self.state:
                 self.state = state

@@ -55,6 +55,8 @@ class Workers(ThreadPoolExecutor):
                 return
             try:
                 result = fn(*args, **kwargs)
+            except StopIteration as error:  # a coroutine that awaits a future cannot raise it
+                future.set_exception(RuntimeError(f"raised {error!r}").with_traceback(None))
             except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
                 future.set_exception(error)
             else:

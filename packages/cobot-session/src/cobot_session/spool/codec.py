@@ -119,7 +119,10 @@ def _encode(value: Any) -> Any:
         return str(value)
     if isinstance(value, set | frozenset | tuple):
         return list(value)
-    return str(value)
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a stranger's object; what it is says enough
+        return f"<{type(value).__name__}>"
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), default=_encode, skipkeys=True)
