@@ -430,7 +430,7 @@ def test_a_block_that_names_nothing_installed(site):
     site.channel("telegram")
     records = load({"telegramm": {}, "nostr": {}, "mine": {"use": "sesion"}}).records
     assert records["telegramm"].reason == "no plugin named `telegramm` is installed"
-    assert records["telegramm"].remedy.startswith("Did you mean `telegram`? Install it")
+    assert records["telegramm"].remedy == "Did you mean `telegram`? Else take its block out."
     assert records["nostr"].remedy.startswith("Install it (`pip install cobot-nostr`)")
     assert records["mine"].remedy.startswith("Did you mean `session`?")
     assert records["nostr"].distribution == ""

@@ -113,11 +113,11 @@ class Handling:
                 raise
             delay = backoff(entry.deliveries, _MOST_BACKOFF)
             log.exception(
-                "the handler failed on message %r of %s (delivery %d); it comes again in %.1f s",
+                "the handler failed on message %r of %s (delivery %d of %d at most)",
                 entry.message.id,
                 entry.message.channel_type,
                 entry.deliveries,
-                delay,
+                self._engine.config.session.max_deliveries,
             )
             inbox.release([entry], delay)
             if isinstance(error, KeyboardInterrupt | SystemExit):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,6 +126,8 @@ class Session:
 
         Raises:
             ConsumerBusy: another `run`, poll or `messages` is consuming.
+            KeyboardInterrupt: Ctrl-C, or SIGTERM where the program has no handler for it. Leaving
+                `with` then takes a second or two; what is unfinished comes again.
         """
         engine = self._ready("run")
         with engine.consumer.claim("run"):
@@ -332,11 +336,27 @@ class Session:
 
 def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in this thread, or beside a loop that runs in this thread already."""
+    if asyncio._get_running_loop() is not None:
+        return _in_thread(_alone(work))
+    with _terminated_like_interrupted():
+        try:
+            return asyncio.run(_alone(work))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # how asyncio was cancelled concerns nobody
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, unless the program has a handler of its own."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(_alone(work))
-    return _in_thread(_alone(work))
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 async def _alone(work: Coroutine[Any, Any, T]) -> T:

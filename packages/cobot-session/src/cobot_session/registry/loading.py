@@ -78,10 +78,10 @@ def _origin(record: PluginRecord, claims: Mapping[str, list[Installed]]) -> Inst
     _sign(record, found)
     if not found:
         meant = nearest(record.use, [*claims, *BUILT_IN])
-        hint = f"Did you mean `{meant}`? " if meant else ""
+        install = f"Install it (`pip install cobot-{record.use}`)"
         raise PluginError(
             f"no plugin named `{record.use}` is installed",
-            f"{hint}Install it (`pip install cobot-{record.use}`), or take its block out.",
+            f"{f'Did you mean `{meant}`? Else' if meant else install + ', or'} take its block out.",
         )
     if not is_name(record.use):
         raise PluginError(

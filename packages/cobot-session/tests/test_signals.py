@@ -1,0 +1,51 @@
+"""A person or a service manager ends a running agent."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AGENT = """
+import sys, threading
+from cobot_session import Session
+from cobot_session.testing import FakeChannel
+
+fake = FakeChannel()
+fake.says("first")
+
+def answer(message):
+    print("in work", flush=True)
+    threading.Event().wait(600)
+
+config = {"workspace": {"path": sys.argv[1]}, "fake": {"access": {"open": True}}}
+with Session({"plugins": config}, plugins={"fake": fake.plugin}) as session:
+    session.run(answer)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signals) -> None:
+    """Also while a handler blocks; the shell sees 130, and the traceback is short."""
+    agent = subprocess.Popen(
+        [sys.executable, "-c", AGENT, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert agent.stdout is not None
+    assert agent.stdout.readline() == "in work\n"
+    told = time.monotonic()
+    agent.send_signal(how)
+    _, errors = agent.communicate(timeout=30)
+    assert time.monotonic() - told < 2
+    assert agent.returncode == -signal.SIGINT  # 130 in a shell
+    assert "During handling of the above exception" not in errors
+    assert "no running event loop" not in errors
