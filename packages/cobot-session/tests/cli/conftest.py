@@ -21,8 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pyte
 import pytest
 
+from cobot_session.spool.beside import Beside
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from cobot_session import Status
 
 BOUND = 30.0
 """Seconds that anything may take: a bound, no claim of speed."""
@@ -217,6 +222,12 @@ class Cli:
         )
         self._running.append(running)
         return running
+
+    def is_told(self, is_so: Callable[[Status], bool]) -> None:
+        """Wait until a session tells that of `wire`; a test's time limit is the bound."""
+        spool = Beside(self.workspace / "session.db")
+        while (told := spool.published()) is None or not is_so(told.statuses["wire"]):
+            time.sleep(0.02)
 
     def sit_down(self, *arguments: str) -> Seat:
         """Start a command in a terminal."""

@@ -123,7 +123,7 @@ def test_a_running_session_takes_a_replayed_letter_up(cli, letters, peer):
     """`dead` works beside a session: it says which process runs, and that one tries again."""
     cli.write("agent.py", ECHO)
     running = cli.start("run", "--agent", "agent:answer")
-    running.logs("answers on wire")
+    cli.is_told(lambda told: told.state == "online")
     listed = cli("dead", "list")
     assert f"A session runs on {cli.workspace} (process {running.pid})." in listed.stdout
     assert "They are taken up within a second." in cli("dead", "replay", "--all").stdout

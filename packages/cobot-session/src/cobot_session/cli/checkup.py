@@ -127,14 +127,17 @@ def _workspace(config: Config) -> Iterator[Finding]:
         yield _new_workspace(folder)
         return
     yield _folder(folder)
+    yield _room(folder)
     yield from _spool(config)
+
+
+def _room(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    megabytes = f"{free // 1024**2} MB free on its disk"
-    if free < _LITTLE_SPACE:
-        remedy = "Make room: with a full disk nothing can be accepted."
-        yield Finding("warning", "workspace", megabytes, remedy)
-    else:
-        yield Finding("ok", "workspace", megabytes)
+    finding = f"{free // 1024**2} MB free on its disk"
+    if free >= _LITTLE_SPACE:
+        return Finding("ok", "workspace", finding)
+    remedy = "Make room: with a full disk nothing can be accepted."
+    return Finding("warning", "workspace", finding, remedy)
 
 
 def _new_workspace(folder: Path) -> Finding:

@@ -174,7 +174,7 @@ def _show_letter(letter: DeadLetter) -> None:
     tried = "handed out" if letter.direction == "in" else "tried"
     output.note(
         f"{way} {letter.channel_type} {letter.channel_id}, {output.ago(letter.at)},"
-        f" {tried} {letter.attempts} times",
+        f" {tried} {letter.attempts} time{'s' * (letter.attempts != 1)}",
         f"{letter.id} ",
     )
     output.note(letter.reason, "   ")

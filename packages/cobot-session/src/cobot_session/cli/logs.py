@@ -17,7 +17,7 @@ class _Lines(logging.Formatter):
         super().__init__(datefmt="%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        name = record.name.removeprefix(f"{_OURS}.").removeprefix("plugin.")
+        name = record.name.removeprefix(f"{_OURS}.").removeprefix("plugin.").partition(".")[0]
         who = "" if name in {"cli", _OURS} else f"{name}: "
         time = self.formatTime(record, self.datefmt)
         return f"{time} {record.levelname.lower()} {who}{visible(record.message)}"

@@ -75,6 +75,7 @@ def _show(place: Place) -> None:
     columns = ("channel", "state", "since", *_NUMBERS)
     output.table(columns, [_row(name, place) for name in names], right=_NUMBERS)
     notes = [(name, place.statuses[name]) for name in names if name in place.statuses]
+    notes = [(name, one) for name, one in notes if one.state != "unconfigured"]
     troubled = [(name, one) for name, one in notes if one.last_error or one.dropped_by]
     if troubled:
         print()
