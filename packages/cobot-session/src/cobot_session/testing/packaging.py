@@ -83,6 +83,8 @@ class Packaging(Part):
 
     def test_it_depends_on_cobot_session_with_bounds(self, entry: Installed) -> None:
         """Fails without bounds: write `cobot-session>=0.1,<0.2` under `dependencies`."""
+        if entry.distribution == "cobot-session":
+            pytest.skip("it comes with cobot-session itself")
         wanted = [one for one in _requirements(entry.distribution) if one.name == "cobot-session"]
         assert wanted, "the distribution does not depend on cobot-session"
         operators = {one.operator for one in wanted[0].specifier}
