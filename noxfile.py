@@ -37,6 +37,7 @@ nox.options.sessions = [
 
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 OLDEST = "3.11"
+QUICK = ("-m", "not soak and not slow")
 CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
 """Settings of the person at the keyboard that no test may see."""
 UNATTENDED = """
@@ -115,9 +116,12 @@ def _install_for_tests(session: nox.Session, name: str, *options: str) -> None:
 @nox.session(python=_pythons())
 @_each(PACKAGES)
 def tests(session: nox.Session, name: str) -> None:
-    """Run a package's tests against its wheel, on every Python that is found."""
+    """Run a package's tests against its wheel, on every Python that is found.
+
+    What is marked `slow` asks nothing of a version and is run on the oldest Python only.
+    """
     _install_for_tests(session, name)
-    _run_tests(session, name)
+    _run_tests(session, name, *(() if session.python == OLDEST else QUICK))
 
 
 @nox.session
@@ -149,7 +153,7 @@ def minimums(session: nox.Session, name: str) -> None:
         if Version(str(found).strip()) != version:
             session.error(f"{other} {version} is promised, {found} was installed")
     session.log(f"lowest: {', '.join(pins)}")
-    _run_tests(session, name)
+    _run_tests(session, name, *QUICK)
 
 
 @nox.session

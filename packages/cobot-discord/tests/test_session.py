@@ -292,6 +292,7 @@ def check(places, said, shown):
         assert answers == said[place.id], f"{place.name}\n{shown[-3000:]}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_troubles_and_kills_lose_and_double_nothing(server, config, agent):
     """Cuts, lost sessions, refusals and SIGKILLs: each message is answered once, in order."""

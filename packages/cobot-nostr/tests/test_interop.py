@@ -17,7 +17,7 @@ from cobot_nostr.crypto import Key
 from cobot_nostr.testing import NostrServer
 from cobot_session import AsyncSession
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SECONDS = datetime.timedelta(seconds=10)
 
 

@@ -230,6 +230,7 @@ def check_fault_run(texts, lines, answers):
     assert answers == {f"re: {text}": 1 for text in texts}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_nothing_is_lost_or_doubled(tmp_path):
     """Relays flap, one wants AUTH, the bot is killed: each message is answered once."""

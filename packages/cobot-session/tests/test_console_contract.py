@@ -14,6 +14,8 @@ from cobot_session.testing import Absent, ChannelCase, ChannelContract, Seen, Wi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+pytestmark = pytest.mark.slow
+
 GONE = "what was typed is gone with the process: a terminal has no backlog to give it again"
 LINE = re.compile(r"bot(?: \(to (?P<to>\d+)\)| \(edits (?P<edited>\d+)\))?> (?P<text>.*)")
 DEED = re.compile(

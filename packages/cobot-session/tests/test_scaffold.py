@@ -33,6 +33,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_new_channel_is_built_installed_found_and_passes_the_kit(tmp_path: Path) -> None:
     """From `new` to a green kit, in an environment where only its wheel has been installed."""

@@ -180,12 +180,14 @@ def check(agent: Agent, users: list[User], said: dict[int, list[str]]) -> None:
         assert in_order == sorted(in_order)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_hundred_and_fifty_messages_survive(tmp_path: Path) -> None:
     """The run in small: faults all along, one kill, one restart."""
     endure(tmp_path, total=150, block=150)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_deliveries_survive_too(tmp_path: Path) -> None:
     """The same by webhook: what was not confirmed when the process was killed comes again."""

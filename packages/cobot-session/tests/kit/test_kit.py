@@ -82,6 +82,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_channel_is_told(verdicts: dict[str, str], name: str) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from conftest import Trial
 
+pytestmark = pytest.mark.slow
+
 small = pytest.param(8, 160, id="small")
 soak = pytest.param(300, 10_000, id="soak", marks=pytest.mark.soak)
 BOUND = 30.0

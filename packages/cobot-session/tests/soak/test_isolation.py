@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 BOUND = 60.0
 WITHIN = 0.010
 """Seconds by which trouble elsewhere may move a healthy channel's latency."""

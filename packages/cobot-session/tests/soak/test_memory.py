@@ -15,6 +15,8 @@ from cobot_session.messages import IncomingMessage, OutgoingMessage
 from cobot_session.plugin import Plugin, PluginMeta
 from cobot_session.session import Session
 
+pytestmark = pytest.mark.slow
+
 BOUND = 3000.0
 SAMPLES = 20
 MOST_GROWTH = 16 * 2**20

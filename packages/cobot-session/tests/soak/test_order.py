@@ -19,6 +19,8 @@ from cobot_session.session import Session
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CHATS = 64
 BOUND = 300.0
 chance = random.SystemRandom()
