@@ -748,13 +748,15 @@ def test_id_sent_again_as_its_message_ends_is_told_the_end(
     assert [one.status for one in results] == ["sent"]
 
 
-def test_known_id_on_another_channel_is_told_at_once(tmp_path: Path, wire: Wire) -> None:
-    """An id belongs to one message; asking for it elsewhere does not wait for ever."""
+def test_known_id_in_another_chat_is_refused_at_once(tmp_path: Path, wire: Wire) -> None:
+    """An id belongs to one message: another chat's is neither sent again nor waited for."""
     wire.answers += [RateLimited(60)]
     with new_session(tmp_path, wire, Wire(name="other")) as session:
         queue(session, "here", id="same")
-        there = send(session, "there", timeout=None, id="same", channel_type="other")
-        assert there.status == "queued"
+        for chat, channel in (("b", "wire"), ("a", "other")):
+            there = send(session, "there", chat, None, id="same", channel_type=channel)
+            assert there.status == "failed"
+            assert "'same' was used in another chat" in (there.error or "")
 
 
 def test_full_outbox_refuses_and_says_so(tmp_path: Path, wire: Wire) -> None:

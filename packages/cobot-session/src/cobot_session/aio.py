@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from cobot_session.mailbox import result_of
 from cobot_session.session import SEND_SECONDS, Session
 from cobot_session.typing_kept import TypingKept
 
@@ -98,7 +99,7 @@ class AsyncSession:
 
     async def ack(self, message: IncomingMessage) -> None:
         """Be done with a message that is in hand, now."""
-        await asyncio.wrap_future(self._ready().ack(message))
+        await result_of(self._ready().ack(message))
 
     async def nack(self, message: IncomingMessage, delay: float = 0.0) -> None:
         """Put a message back; it comes again after `delay` seconds, and its chat waits."""
@@ -108,7 +109,7 @@ class AsyncSession:
 
     async def send(self, message: OutgoingMessage, timeout: float | None = SEND_SECONDS) -> Receipt:
         """Send a message; the receipt is true when it was delivered or is safely stored."""
-        return await asyncio.wrap_future(self._ready().dispatch.send(message, timeout))
+        return await result_of(self._ready().dispatch.send(message, timeout))
 
     async def reply(
         self,
@@ -133,7 +134,7 @@ class AsyncSession:
     ) -> dict[str, Receipt]:
         """Send to the default chat of every channel that can send; a receipt for each."""
         future = self._ready().broadcast(content, exclude_channel, timeout)
-        return await asyncio.wrap_future(future)
+        return await result_of(future)
 
     async def edit(
         self,
@@ -210,7 +211,7 @@ class AsyncSession:
         consumer = self._engine.consumer
         asked = consumer.poll(limit, wait)
         try:
-            return await asyncio.wrap_future(asked)
+            return await result_of(asked)
         except asyncio.CancelledError:
             consumer.take_back(asked)
             raise
@@ -226,4 +227,4 @@ class AsyncSession:
     ) -> Receipt:
         dispatch = self._ready().dispatch
         future = dispatch.change(op, channel_type, channel_id, msg_id, content, timeout)
-        return await asyncio.wrap_future(future)
+        return await result_of(future)

@@ -7,54 +7,18 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from cobot_session.mailbox import Mailbox
 from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from concurrent.futures import Future
-
-T = TypeVar("T")
 
 log = logging.getLogger("cobot_session.channel")
 
 _SWEEP_SECONDS = 2.0
 """How long tasks that a plugin left behind may take to be cancelled."""
-
-
-class Mailbox:
-    """Calls from other threads into one loop; many calls, one wake-up."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._woken = False
-
-    def post(self, call: Callable[..., object], *arguments: Any) -> bool:
-        """Call it soon on the loop; false when the loop has ended."""
-        self._calls.append((call, arguments))
-        if self._woken:
-            return True
-        self._woken = True
-        try:
-            self._loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:
-            return False
-        return True
-
-    async def wait(self, future: Future[T]) -> T:
-        """Wait, on the loop, for a future that another thread resolves."""
-        waiter: asyncio.Future[T] = self._loop.create_future()
-        future.add_done_callback(lambda done: self.post(_pass_on, done, waiter))
-        return await waiter
-
-    def _deliver(self) -> None:
-        self._woken = False
-        while self._calls:
-            call, arguments = self._calls.popleft()
-            call(*arguments)
 
 
 class Channel:
@@ -154,17 +118,6 @@ async def _cancel_all(name: str) -> None:
     _, left = await asyncio.wait(tasks, timeout=_SWEEP_SECONDS)
     for task in left:
         log.warning("%s: the task %s does not end and is left behind", name, task.get_name())
-
-
-def _pass_on(done: Future[T], waiter: asyncio.Future[T]) -> None:
-    if waiter.done():
-        return
-    if done.cancelled():
-        waiter.cancel()
-    elif (error := done.exception()) is not None:
-        waiter.set_exception(error)
-    else:
-        waiter.set_result(done.result())
 
 
 async def end(*tasks: asyncio.Future[Any]) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
-    from cobot_session.channel import Mailbox
     from cobot_session.door import Door
+    from cobot_session.mailbox import Mailbox
     from cobot_session.messages import Receipt, ReceiptStatus, Sent
     from cobot_session.outbox import Outbox
     from cobot_session.plugin import Limits

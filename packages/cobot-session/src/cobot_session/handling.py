@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cobot_session.errors import PermanentError, SpoolError
+from cobot_session.mailbox import result_of
 from cobot_session.retry import backoff
 from cobot_session.workers import Workers
 
@@ -92,7 +93,7 @@ class Handling:
         consumer = self._engine.consumer
         taken = consumer.take(limit)
         try:
-            return await asyncio.wrap_future(taken)
+            return await result_of(taken)
         except asyncio.CancelledError:
             consumer.take_back(taken)
             raise
@@ -142,7 +143,7 @@ class Handling:
         while True:
             stored = self._engine.inbox.answer(entry, replies, self._engine.dispatch.accept)
             try:
-                await asyncio.wrap_future(stored)
+                await result_of(stored)
                 return
             except SpoolError as error:
                 failures += 1

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from cobot_session.channel import Mailbox
     from cobot_session.delivery import Delivery
+    from cobot_session.mailbox import Mailbox
     from cobot_session.outbox import Outbox
 
 _MOST_BACKOFF = 60.0

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Callable
 
-    from cobot_session.channel import Mailbox
     from cobot_session.door import Door
+    from cobot_session.mailbox import Mailbox
 
 _MOST = 1000
 

@@ -94,15 +94,8 @@ class Posting:
             self.refuse(self._refusal)
         elif self._outbox.wait_for(self.item.id, self.answer):
             self._bound()
-        elif known.status == "queued":  # it has come to its end meanwhile, or waits elsewhere
-            again = self._house.spool.receipt(self.item.id)
-            again.add_done_callback(lambda again: self._tell(again, known))
         else:
             self.answer.set_result(known)
-
-    def _tell(self, found: Future[Receipt | None], otherwise: Receipt) -> None:
-        known = None if found.exception() else found.result()
-        self.answer.set_result(known or otherwise)
 
     def _bound(self) -> None:
         """Answer in `wait` seconds with what is true then, if that is not done before."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cobot_session import text
 from cobot_session.futures import done
+from cobot_session.mailbox import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -80,7 +81,7 @@ class Stream:
         changed = self._engine.dispatch.change(
             "edit", message.channel_type, message.channel_id, self._first.id, self._text, None
         )
-        return await asyncio.wrap_future(changed)
+        return await result_of(changed)
 
     async def _last_preview(self) -> None:
         """Wait until no preview can overtake the end; what became of it does not matter."""
@@ -91,7 +92,7 @@ class Stream:
 
     async def _send(self, content: str) -> Receipt:
         reply = self._engine.dispatch.reply(self._message, content)
-        return await asyncio.wrap_future(self._engine.dispatch.send(reply, None))
+        return await result_of(self._engine.dispatch.send(reply, None))
 
 
 async def _each(chunks: AsyncIterator[str] | Iterable[str]) -> AsyncIterator[str]:

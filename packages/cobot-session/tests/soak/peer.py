@@ -16,6 +16,7 @@ One line of JSON each way. It prints its port; whoever connects may:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -24,6 +25,7 @@ from typing import Any
 
 CHATS = 8
 BATCH = 20
+LONG_POLL = 0.1
 
 chance = random.SystemRandom()
 
@@ -60,7 +62,8 @@ class Peer:
 
     async def receive(self, ack: int) -> list[int]:
         self.accepted = max(self.accepted, ack)
-        await self._wait(lambda: ack < self.limit)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wait(lambda: ack < self.limit), LONG_POLL)
         return list(range(ack + 1, min(ack + 1 + chance.randint(1, BATCH), self.limit + 1)))
 
     async def send(self, key: str, chat: str, text: str) -> dict[str, Any]:

@@ -15,17 +15,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SIZES = (64, 16, 4, 1)
-"""Rows of one statement: few sizes, so that SQLite compiles each statement once."""
+_MOST_ROWS = 64
+"""Rows of one statement: with fifteen values each they stay below what any SQLite takes."""
+
+STATEMENTS = 512
+"""How many compiled statements a connection should keep: one for each deed and number of rows."""
 
 _HAS_UPDATE_FROM = sqlite3.sqlite_version_info >= (3, 33)
 
 
-def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Run `INSERT INTO {into} VALUES …`."""
+def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run `INSERT INTO {into} VALUES …`, and leave out what is there already.
+
+    Returns:
+        How many rows were new.
+    """
+    new = 0
     for some in _parts(rows):
-        marks = _marks(len(some), len(some[0]))
-        db.execute(f"INSERT INTO {into} VALUES {marks}", _flat(some))
+        values = f"VALUES {_marks(len(some), len(some[0]))}"
+        sql = f"INSERT INTO {into} {values} ON CONFLICT DO NOTHING"
+        new += db.execute(sql, _flat(some)).rowcount
+    return new
 
 
 def update(
@@ -70,14 +80,11 @@ def run_in(
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    start = 0
-    for size in _SIZES:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    for start in range(0, len(rows), _MOST_ROWS):
+        yield rows[start : start + _MOST_ROWS]
 
 
-@lru_cache
+@lru_cache(STATEMENTS)
 def _marks(rows: int, width: int) -> str:
     row = f"({','.join('?' * width)})"
     return ",".join([row] * rows)

@@ -61,9 +61,19 @@ class Inbound:
 
     def _insert(self, db: sqlite3.Connection, one: Batch) -> list[Entry]:
         """Store messages whose key is new; a duplicate uses no number up."""
-        select = "SELECT key FROM inbox WHERE channel = ? AND key IN"
-        keys = [message.key for message in one.messages]
-        known = {key for (key,) in bulk.run_in(db, select, (one.channel,), keys)}
+        before = self._last
+        entries = self._try(db, one, known=set())
+        if entries is None:
+            db.execute("DELETE FROM inbox WHERE seq > ?", (before,))
+            self._last = before
+            select = "SELECT key FROM inbox WHERE channel = ? AND key IN"
+            keys = [message.key for message in one.messages]
+            known = {key for (key,) in bulk.run_in(db, select, (one.channel,), keys)}
+            entries = self._try(db, one, known)
+        return entries or []
+
+    def _try(self, db: sqlite3.Connection, one: Batch, known: set[str]) -> list[Entry] | None:
+        """Store what is not known; `None`: more of it is known."""
         entries, new, now = [], [], time.time()
         for message, body in zip(one.messages, one.bodies, strict=True):
             if message.key not in known:
@@ -71,8 +81,8 @@ class Inbound:
                 self._last += 1
                 entries.append(Entry(self._last, message))
                 new.append((self._last, one.channel, message.key, message.channel_id, body, now))
-        bulk.insert(db, "inbox (seq, channel, key, chat, body, at)", new)
-        return entries
+        stored = bulk.insert(db, "inbox (seq, channel, key, chat, body, at)", new)
+        return entries if stored == len(new) else None
 
     def hand_out(self, db: sqlite3.Connection, handed: list[list[tuple[int, int]]]) -> list[None]:
         """Note that rows `(seq, deliveries)` are in hand."""

@@ -108,18 +108,30 @@ class Outbound:
         self, db: sqlite3.Connection, items: list[tuple[Item, Row]]
     ) -> list[Receipt | None]:
         """Store items whose id is new, and set their `seq`; return the receipts of the others."""
-        ids = [item.id for item, _ in items]
-        known = {id_ for (id_,) in bulk.run_in(db, "SELECT id FROM outbox WHERE id IN", (), ids)}
-        new, again = [], []
+        before = self._last
+        again = self._try(db, items, known=set())
+        if again is None:
+            db.execute("DELETE FROM outbox WHERE seq > ?", (before,))
+            self._last = before
+            ids = [item.id for item, _ in items]
+            found = bulk.run_in(db, "SELECT id FROM outbox WHERE id IN", (), ids)
+            again = self._try(db, items, {id_ for (id_,) in found}) or set()
+        return [rows.receipt(db, item.id) if item in again else None for item, _ in items]
+
+    def _try(
+        self, db: sqlite3.Connection, items: list[tuple[Item, Row]], known: set[str]
+    ) -> set[Item] | None:
+        """Store what is not known, and return the rest; `None`: more is known."""
+        new, again = [], set()
         for item, row in items:
-            again.append(item.id in known)
-            if item.id not in known:
+            if item.id in known:
+                again.add(item)
+            else:
                 known.add(item.id)
                 self._last += 1
                 item.seq = self._last
                 new.append((*row, item.seq))
-        bulk.insert(db, _INTO, new)
-        return [rows.receipt(db, id_) if old else None for id_, old in zip(ids, again, strict=True)]
+        return again if bulk.insert(db, _INTO, new) == len(new) else None
 
     def take_posted(self, db: sqlite3.Connection) -> list[Item]:
         """Put what other processes posted into the outbox; returns what was new."""

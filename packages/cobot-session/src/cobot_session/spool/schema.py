@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from cobot_session.errors import SpoolError, SpoolTooNew
+from cobot_session.spool import bulk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,13 @@ def _prepared(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Conn
     if path != ":memory:":
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(
+        path,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=bulk.STATEMENTS,
+    )
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
