@@ -106,9 +106,9 @@ class Inbound:
 def release(db: sqlite3.Connection, entries: list[tuple[int, int, float]]) -> None:
     """Put rows `(seq, deliveries, not_before)` back."""
     db.executemany(
-        f"UPDATE inbox SET state = {WAITING}, deliveries = ?2, not_before = ?3"
-        f" WHERE seq = ?1 AND {_OPEN}",
-        entries,
+        f"UPDATE inbox SET state = {WAITING}, deliveries = ?, not_before = ?"
+        f" WHERE seq = ? AND {_OPEN}",
+        [(deliveries, not_before, seq) for seq, deliveries, not_before in entries],
     )
 
 
