@@ -7,6 +7,7 @@ transaction takes; the rows themselves take microseconds.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from functools import lru_cache
 from itertools import chain
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_NEW = re.compile(r"new\.column(\d+)")
 _MOST_ROWS = 64
 """Rows of one statement: with fifteen values each they stay below what any SQLite takes."""
 
@@ -50,8 +52,10 @@ def update(
         rows: values, the last of which is the `seq`.
     """
     if not _HAS_UPDATE_FROM:
-        plain = change.replace("new.column", "?")
-        db.executemany(f"UPDATE {table} SET {plain} WHERE seq = ?{len(rows[0])}", rows)
+        named = [int(number) - 1 for number in _NEW.findall(change)]
+        plain = _NEW.sub("?", change)
+        values = [(*(row[at] for at in named), row[-1]) for row in rows]
+        db.executemany(f"UPDATE {table} SET {plain} WHERE seq = ?", values)
         return
     for some in _parts(rows):
         width = len(some[0])
