@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 BOUND = 120.0
 
 
-@contextmanager
+@contextlib.contextmanager
 def program(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run a program of this folder; killed when left."""
     process = subprocess.Popen(
@@ -46,20 +45,19 @@ def program(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 class Trial:
     """A session process, a peer process, and somebody who breaks the one against the other."""
 
-    def __init__(self, folder: Path, idempotent: bool, faults: float, settings: Any) -> None:
+    def __init__(
+        self, sessions: subprocess.Popen[str], folder: Path, idempotent: bool, settings: Any
+    ) -> None:
         self.folder = folder
         self.idempotent = idempotent
         self.settings = settings
         self.pid = 0
-        self.lives = 0
         self.random = random.SystemRandom()
-        self._programs = [
-            program("peer.py", "idempotent" if idempotent else "plain", str(faults)),
-            program("session_process.py"),
-        ]
+        self._sessions = sessions
+        self._peer = program("peer.py", "idempotent" if idempotent else "plain")
 
     def __enter__(self) -> Self:
-        peer, self._sessions = (one.__enter__() for one in self._programs)
+        peer = self._peer.__enter__()
         assert peer.stdout is not None
         self.port = int(peer.stdout.readline())
         self._wire = Wire(self.port, BOUND)
@@ -67,10 +65,9 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
+            self.kill()
         self._wire.close()
-        for one in self._programs:
-            one.__exit__(None, None, None)
+        self._peer.__exit__(None, None, None)
 
     def ask(self, op: str, **arguments: Any) -> Any:
         return self._wire.ask(op, **arguments)
@@ -83,12 +80,12 @@ class Trial:
             "idempotent": self.idempotent,
             "settings": self.settings,
         }
+        self._lives = self.ask("counts")["lives"]
         self.pid = int(self._tell(json.dumps(wanted)))
 
     def wait_up(self) -> None:
         """Wait until its channel has come up."""
-        self.lives = max(self.lives + 1, self.ask("counts")["lives"])
-        self.ask("wait_lives", count=self.lives)
+        self.ask("wait_lives", count=self._lives + 1)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -101,9 +98,13 @@ class Trial:
 
     def fill_disk(self, room: int) -> None:
         """Let no file of the session grow beyond so many bytes."""
+        import resource  # where there is one
+
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 
     def free_disk(self) -> None:
+        import resource
+
         free = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, free)
 
@@ -132,18 +133,20 @@ class Trial:
         return os.waitstatus_to_exitcode(status) if not os.WIFSIGNALED(status) else status & 0x7F
 
 
+@pytest.fixture(scope="session")
+def sessions() -> Iterator[subprocess.Popen[str]]:
+    """The process that sessions are forked from."""
+    with program("session_process.py") as process:
+        yield process
+
+
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Callable[..., Trial]]:
-    """Make a trial: `trial(idempotent=True, faults=0.01, **session_settings)`."""
-    begun = []
+def trial(tmp_path: Path, sessions: subprocess.Popen[str]) -> Iterator[Callable[..., Trial]]:
+    """Make a trial: `trial(idempotent=True, **session_settings)`."""
+    with contextlib.ExitStack() as begun:
 
-    def begin(
-        *, idempotent: bool, faults: float = 0.0, folder: Path | None = None, **settings: Any
-    ) -> Trial:
-        made = Trial(folder or tmp_path, idempotent, faults, settings).__enter__()
-        begun.append(made)
-        return made
+        def begin(*, idempotent: bool, folder: Path | None = None, **settings: Any) -> Trial:
+            one = Trial(sessions, folder or tmp_path, idempotent, settings)
+            return begun.enter_context(one)
 
-    yield begin
-    for made in begun:
-        made.__exit__()
+        yield begin

@@ -17,7 +17,7 @@ from typing import Any
 
 from wire import Wire
 
-from cobot_session.errors import RateLimited, SessionError, TemporaryError
+from cobot_session.errors import SessionError
 from cobot_session.messages import IncomingMessage, OutgoingMessage
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.session import Session
@@ -65,12 +65,7 @@ class PeerChannel(Plugin):
                 chat=message.channel_id,
                 text=message.content,
             )
-        match answer.get("error"):
-            case "temporary":
-                raise TemporaryError("the peer says so")
-            case "rate":
-                raise RateLimited(answer["after"])
-        return str(answer["id"])
+        return str(answer)
 
     async def _open(self) -> Any:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
