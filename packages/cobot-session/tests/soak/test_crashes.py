@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
     from conftest import Trial
 
-pytestmark = pytest.mark.slow
-
 small = pytest.param(6, 120, id="small")
 soak = pytest.param(300, 10_000, id="soak", marks=pytest.mark.soak)
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="forks, freezes and limits processes"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks, freezes and limits processes"),
+]
 BOUND = 30.0
 
 
