@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.errors import SpoolError, SpoolTooNew
 from cobot_session.messages import Receipt
-from cobot_session.spool import dead, rows
+from cobot_session.spool import access, dead, rows
+from cobot_session.spool.access import Book, Paired
 from cobot_session.spool.codec import dump_outgoing, loads
-from cobot_session.spool.schema import MIGRATIONS
+from cobot_session.spool.schema import MIGRATIONS, connect
 from cobot_session.status import Status
+from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cobot_session.messages import OutgoingMessage
+    from cobot_session.spool.access import Request
     from cobot_session.spool.dead import DeadMessage
     from cobot_session.spool.records import DeadLetter
 
@@ -97,7 +101,7 @@ class Beside:
             SpoolError: there is no spool.
         """
         row = (message.id, dump_outgoing(message))
-        if not self._change(lambda db: _post(db, row)):
+        if not self._change(lambda db: _post(db, row), False):
             raise SpoolError(f"there is no spool {self.path}")
 
     def receipt(self, message_id: str) -> Receipt | None:
@@ -109,11 +113,46 @@ class Beside:
 
         A session that runs the spool takes it up within a second, else the next one does.
         """
-        return self._change(lambda db: dead.replay(db, dead_id))
+        return self._change(lambda db: dead.replay(db, dead_id), False)
 
     def drop(self, dead_id: str) -> bool:
         """Forget a dead letter; false when there is none of that id."""
-        return self._change(lambda db: dead.drop(db, dead_id))
+        return self._change(lambda db: dead.drop(db, dead_id), False)
+
+    def drops(self) -> dict[str, list[dict[str, Any]]]:
+        """Return whom each channel has refused last."""
+        return self._read(access.drops, {})
+
+    def book(self) -> Book:
+        """Return who is paired, and who has asked to be."""
+        return self._read(access.book, Book())
+
+    def approve(self, is_it: Callable[[Request], bool]) -> Paired | None:
+        """Let in the one who asks with this code; `None` when it is nobody's.
+
+        A session that runs the spool lets them in within a second.
+        """
+        return self._change(lambda db: access.approve(db, is_it), None)
+
+    def refuse(self, is_it: Callable[[Request], bool]) -> Request | None:
+        """Refuse one who asks; `None` when nobody is meant."""
+        return self._change(lambda db: access.refuse(db, is_it), None)
+
+    def revoke(self, channel: str, user: str) -> bool:
+        """Let a paired person in no longer; false when they were not."""
+        return self._change(lambda db: access.revoke(db, channel, user), False)
+
+    def pair(self, channel: str, user: str) -> None:
+        """Let a person in by their id; a spool that is not there is made.
+
+        Raises:
+            ConfigError: its folder cannot be used.
+        """
+        if not self.path.exists():
+            private_folder(self.path.parent)
+            connect(self.path, "full").close()
+        paired = Paired(channel, user, "", time.time())
+        self._change(lambda db: access.add(db, paired), None)
 
     def check(self) -> None:
         """Read the whole file.
@@ -131,12 +170,12 @@ class Beside:
         with self._open("ro") as db:
             return look(db) if _is_made(db) else otherwise
 
-    def _change(self, change: Callable[[sqlite3.Connection], bool]) -> bool:
+    def _change(self, change: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         if not self.path.exists():
-            return False
+            return otherwise
         with self._open("rw") as db:
             if not _is_made(db):
-                return False
+                return otherwise
             db.execute("BEGIN IMMEDIATE")
             try:
                 changed = change(db)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.spool import bulk
+from cobot_session.spool import access, bulk
 from cobot_session.spool.codec import clean, dump_incoming, dumps
 from cobot_session.spool.records import Entry
 from cobot_session.spool.schema import DEAD, IN_HAND, SETTLED, WAITING
@@ -29,12 +29,18 @@ class Batch:
     messages: Sequence[IncomingMessage]
     bodies: list[str]
     state: dict[str, str | None]
+    heard: Sequence[str] = ()
 
 
-def batch(channel: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]) -> Batch:
+def batch(
+    channel: str,
+    messages: Sequence[IncomingMessage],
+    state: Mapping[str, Any],
+    heard: Sequence[str] = (),
+) -> Batch:
     """Return a batch with its text made: that is done in the caller's thread."""
     bodies = [dump_incoming(message) for message in messages]
-    return Batch(channel, messages, bodies, state_texts(state))
+    return Batch(channel, messages, bodies, state_texts(state), heard)
 
 
 def state_texts(state: Mapping[str, Any]) -> dict[str, str | None]:
@@ -57,6 +63,7 @@ class Inbound:
         stored = [self._insert(db, one) for one in batches]
         for one in batches:
             write_state(db, one.channel, one.state)
+            access.hear(db, one.channel, one.heard)
         return stored
 
     def _insert(self, db: sqlite3.Connection, one: Batch) -> list[Entry]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from cobot_session.messages import IncomingMessage, Receipt
+    from cobot_session.spool.access import Request
     from cobot_session.spool.records import Backlog, Chat, DeadLetter, Entry, Item
 
 
@@ -23,9 +24,15 @@ class Spool(Protocol):
         """Return everything open. Called once, before any other verb."""
 
     def store(
-        self, channel_type: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]
+        self,
+        channel_type: str,
+        messages: Sequence[IncomingMessage],
+        state: Mapping[str, Any],
+        heard: Sequence[str] = (),
     ) -> Future[list[Entry]]:
         """Store a received batch and the state that goes with it; return those that were new.
+
+        The chats in `heard` are noted as such that the agent may write to.
 
         A message whose `(channel_type, key)` was stored before is left out. A state value of
         `None` removes the name.
@@ -66,6 +73,12 @@ class Spool(Protocol):
 
     def set_state(self, channel_type: str, state: Mapping[str, Any]) -> Future[None]:
         """Change a plugin's state outside a batch."""
+
+    def ask(self, request: Request) -> Future[None]:
+        """Note that a stranger was given a pairing code."""
+
+    def note_drops(self, channel_type: str, drops: Sequence[dict[str, Any]]) -> Future[None]:
+        """Keep whom a channel has refused last, for another process to read."""
 
     def dead_letters(self) -> Future[list[DeadLetter]]:
         """Return all dead letters, oldest first."""

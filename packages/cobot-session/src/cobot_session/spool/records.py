@@ -10,6 +10,7 @@ from cobot_session.messages import Receipt
 
 if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, OutgoingMessage, ReceiptStatus
+    from cobot_session.spool.access import Book
 
 Op: TypeAlias = Literal["send", "edit", "delete", "react"]
 Chat: TypeAlias = tuple[str, str]
@@ -126,6 +127,9 @@ class Backlog:
     items: list[Item] = field(default_factory=list)
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    heard: dict[str, list[str]] = field(default_factory=dict)
+    book: Book | None = None
+    """Who is paired and who has asked; `None`: as before."""
 
 
 @dataclass(frozen=True, slots=True)

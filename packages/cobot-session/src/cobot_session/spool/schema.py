@@ -80,6 +80,39 @@ MIGRATIONS = (
         at REAL NOT NULL
     );
     """,
+    """
+    CREATE TABLE heard (
+        seq INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        UNIQUE (channel, chat)
+    );
+    INSERT OR IGNORE INTO heard (channel, chat) SELECT channel, chat FROM inbox ORDER BY seq;
+    CREATE TABLE paired (
+        channel TEXT NOT NULL,
+        user TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (channel, user)
+    ) WITHOUT ROWID;
+    CREATE TABLE asked (
+        channel TEXT NOT NULL,
+        user TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        at REAL NOT NULL,
+        until REAL NOT NULL,
+        first REAL NOT NULL,
+        codes INTEGER NOT NULL,
+        refused INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (channel, user)
+    ) WITHOUT ROWID;
+    CREATE TABLE dropped (
+        channel TEXT PRIMARY KEY,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 """One script for each schema version; a file is brought up to date by running what it lacks."""
 

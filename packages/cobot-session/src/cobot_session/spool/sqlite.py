@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from cobot_session.spool import dead, inbound, outbound, rows
+from cobot_session.spool import access, dead, inbound, outbound, rows
 from cobot_session.spool.codec import dumps
 from cobot_session.spool.protocol import Spool
 from cobot_session.spool.records import Backlog
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cobot_session.messages import IncomingMessage, Receipt
+    from cobot_session.spool.access import Request
     from cobot_session.spool.records import Chat, DeadLetter, Entry, Item
 
 _CLOSE_SECONDS = 30.0
@@ -58,9 +59,13 @@ class SqliteSpool(Spool):
     # -- inbox
 
     def store(
-        self, channel_type: str, messages: Sequence[IncomingMessage], state: Mapping[str, Any]
+        self,
+        channel_type: str,
+        messages: Sequence[IncomingMessage],
+        state: Mapping[str, Any],
+        heard: Sequence[str] = (),
     ) -> Future[list[Entry]]:
-        batch = inbound.batch(channel_type, messages, state)
+        batch = inbound.batch(channel_type, messages, state, heard)
         return self._writer.submit((self._inbox.store, batch))
 
     def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
@@ -107,6 +112,12 @@ class SqliteSpool(Spool):
         changes = inbound.state_texts(state)
         return self._writer.call(lambda db: inbound.write_state(db, channel_type, changes))
 
+    def ask(self, request: Request) -> Future[None]:
+        return self._writer.call(lambda db: access.ask(db, request))
+
+    def note_drops(self, channel_type: str, drops: Sequence[dict[str, Any]]) -> Future[None]:
+        return self._writer.call(lambda db: access.note_drops(db, channel_type, drops))
+
     def dead_letters(self) -> Future[list[DeadLetter]]:
         return self._writer.call(dead.letters)
 
@@ -138,7 +149,9 @@ class SqliteSpool(Spool):
 
     def _everything_open(self, db: sqlite3.Connection) -> Backlog:
         self._outbox.take_posted(db)
-        return rows.everything_open(db)
+        backlog = rows.everything_open(db)
+        backlog.heard, backlog.book = access.heard(db), access.book(db)
+        return backlog
 
     def _reopened(self, db: sqlite3.Connection) -> Backlog:
         (version,) = db.execute("PRAGMA data_version").fetchone()
@@ -146,6 +159,7 @@ class SqliteSpool(Spool):
             return Backlog(dead=dead.counts(db))
         self._version = version
         backlog = rows.everything_reopened(db)
+        backlog.book = access.book(db)
         backlog.items += self._outbox.take_posted(db)
         return backlog
 
@@ -153,6 +167,7 @@ class SqliteSpool(Spool):
         age, most = self._retain
         before = time.time() - age
         removed = [_remove(db, table, before, most) for table in ("inbox", "outbox")]
+        access.trim(db)
         if max(removed) == _TRIM_AT_ONCE:
             self.trim()  # the rest, after what waits now
 
