@@ -448,6 +448,28 @@ async def test_health_tells_which_relay_is_in_trouble():
         assert not (await rig.channel.session_health()).ok
 
 
+async def test_health_counts_what_is_wrong_with_each_relay(caplog):
+    """What is malformed, forged or unreadable is told by relay and reason, with few log lines."""
+    async with rigged(2) as (server, rig):
+        ada, now = server.user("Ada"), int(time.time())
+        said = [make_event(ada.key, now, 1, [["p", BOT.public]], text) for text in "abc"]
+        forged = json.dumps(["EVENT", "public", {**said[2].to_dict(), "sig": "0" * 128}])
+        for frame in ["["] * 12 + [forged] * 2:
+            server.relays[0].sends(frame)
+        server.relays[1].accept(make_event(ada.key, now, 1059, [["p", BOT.public]], "no cipher"))
+        for relay, event in zip(server.relays, said, strict=False):
+            relay.accept(event)  # comes after all that
+        await rig.receive(2)
+        health = await rig.channel.session_health()
+    assert health.ok
+    assert health.latency is not None
+    bad = "14 bad messages (12x not JSON, 2x the signature is not the author's)"
+    assert f"{server.urls[0]}: {bad}" in health.detail
+    assert f"{server.urls[1]}: 1 unusable events (1x unreadable)" in health.detail
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2  # at the first and at the tenth
+
+
 async def test_the_channel_stops_without_a_trace():
     """After stop no task of the channel is left."""
     before = asyncio.all_tasks()

@@ -297,7 +297,7 @@ async def test_a_half_open_connection_is_noticed():
 
 
 async def test_silence_is_answered_with_a_question():
-    """A relay that has nothing to say is asked, and how long it took is known."""
+    """A relay that has nothing to say is asked whether it is still there, and keeps its place."""
     async with NostrServer() as server:
         tuning = Tuning(idle=0.05, patience=2)
         async with pool_of(server, tuning=tuning) as pool:
@@ -305,8 +305,20 @@ async def test_silence_is_answered_with_a_question():
             await server.changes.wait_async(
                 lambda: server.relays[0].counts.get("CLOSE", 0) >= 2, 5, lambda: "no probe"
             )
-            assert pool.relays[server.url].latency is not None
             assert pool.relays[server.url].line.counts.connects == 1
+
+
+async def test_the_latency_is_that_of_a_ping():
+    """How long a relay takes is known soon after it is connected, and forgotten with it."""
+    async with world() as (server, pool):
+        relay = pool.relays[server.url]
+        await caught_up(pool)
+        await pool.publish(make_event(US, 1, 1, (), "x"))  # answered after the ping
+        assert 0 < relay.pulse.latency < 5
+        await server.relays[0].stop_async()
+        async with asyncio.timeout(5):
+            await pool.until(lambda: not relay.line.connected)
+        assert relay.pulse.latency is None
 
 
 async def test_a_full_queue_pushes_back_and_loses_nothing():
@@ -367,7 +379,10 @@ async def test_rubbish_is_counted_and_harms_nobody():
         await server.relays[0].wait_for_subscription_async(1)
         server.relays[0].accept(mention("still here"))
         assert await texts(pool, 1) == ["still here"]
-        assert pool.relays[server.url].line.counts.bad >= 15
+        counts = pool.relays[server.url].line.counts
+        assert counts.bad == counts.bad_by.total() >= 15
+        assert counts.bad_by["not JSON"] >= 5
+        assert pool.relays[server.urls[1]].line.counts.told() == ""
 
 
 async def test_a_relay_that_sends_only_rubbish_is_cut_off():

@@ -13,7 +13,7 @@ from cobot_nostr.directory import Directory
 from cobot_nostr.keys import KeyProblem, parse_key, read_key_file
 from cobot_nostr.ledger import KEPT_SECONDS, Known, Ledger
 from cobot_nostr.outbox import Outbox
-from cobot_nostr.parse import Parser
+from cobot_nostr.parse import DUPLICATE, Parser
 from cobot_nostr.pool import Pool
 from cobot_nostr.render import Renderer
 from cobot_nostr.web import Web
@@ -51,7 +51,6 @@ class Identity:
         self._loop = asyncio.get_running_loop()
         self._ledger = Ledger(context.state)
         self._batch: dict[str, Known | None] = {}
-        self._dropped: dict[str, int] = {}
         self._authors = self._ledger.authors(_MOST_AUTHORS)
         self._cursors_at = 0
         self._status_at = 0
@@ -163,8 +162,8 @@ class Identity:
             parsed = self._parser.parse(arrival.event, rumor, arrival.relay, int(time.time()))
             messages += parsed.messages
             self._batch |= parsed.remember
-            if parsed.dropped:
-                self._dropped[parsed.dropped] = self._dropped.get(parsed.dropped, 0) + 1
+            if parsed.dropped and parsed.dropped != DUPLICATE:
+                self.pool.relays[arrival.relay].line.counts.unusable_by[parsed.dropped] += 1
         self._ledger.add(self._batch)
         self._batch = {}
         self._keep_cursors(urgent=bool(arrivals))
@@ -239,19 +238,18 @@ class Identity:
     # -- health
 
     def health(self) -> Health:
-        """Tell how many relays are being read, and what is wrong with the others."""
-        relays = list(self.pool.relays.values())
-        reading = self.pool.reading
-        troubles = "; ".join(
-            f"{relay.line.url}: {relay.line.problem or 'reading what is stored'}"
-            for relay in relays
-            if relay not in reading
-        )
-        latencies = [relay.latency for relay in reading if relay.latency is not None]
-        detail = f"{len(reading)} of {len(relays)} relays" + (f"; {troubles}" if troubles else "")
-        bad = sum(relay.line.counts.bad for relay in relays)
-        detail += f"; {bad} bad messages" if bad else ""
-        return Health(bool(reading), detail, min(latencies, default=None))
+        """Tell how many relays are being read, and what is wrong with each.
+
+        The latency is that of the quickest: it is the one that a message comes over first.
+        """
+        relays, reading = list(self.pool.relays.values()), self.pool.reading
+        told = [f"{len(reading)} of {len(relays)} relays"]
+        for relay in relays:
+            trouble = "" if relay in reading else relay.line.problem or "reading what is stored"
+            said = "; ".join(filter(None, (trouble, relay.line.counts.told())))
+            told += [f"{relay.line.url}: {said}"] if said else []
+        latencies = [one.pulse.latency for one in reading if one.pulse.latency is not None]
+        return Health(bool(reading), "; ".join(told), min(latencies, default=None))
 
 
 def read_key(config: NostrConfig) -> Key:

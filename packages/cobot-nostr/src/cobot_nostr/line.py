@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cobot_nostr.crypto import Key
     from cobot_nostr.tuning import Tuning
+    from cobot_nostr.wire import Bad
 
 
 class Line:
@@ -56,6 +57,12 @@ class Line:
     def send(self, *message: object) -> None:
         """Send a message, if there is a connection."""
         self.push(wire.frame(*message))
+
+    def count_bad(self, kind: Bad, reason: str) -> None:
+        """Count a message that no honest relay sends; the log tells of the 1st, 10th, 100th …."""
+        self.counts.add_bad(kind, reason)
+        if str(self.counts.bad).strip("0") == "1":
+            self.log.warning("relay %s: %s", self.url, self.counts.told())
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something later, unless the relay is let go before."""

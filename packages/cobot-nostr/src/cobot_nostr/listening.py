@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cobot_nostr import wire
-from cobot_nostr.event import Event, matches, parse_event
-from cobot_nostr.wire import Arrival, Page, Subscription
+from cobot_nostr.event import matches, parse_event
+from cobot_nostr.pulse import PROBE
+from cobot_nostr.questions import Question, Questions
+from cobot_nostr.wire import Arrival, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cobot_nostr.event import Event
     from cobot_nostr.line import Line
     from cobot_nostr.login import Login
-    from cobot_nostr.wire import Filters
+    from cobot_nostr.wire import Subscription
 
 _PAGED_FROM = 20
 """Stored events in one answer from which on there may be more (no relay caps answers lower)."""
 _MOST_PAGES = 1000
-_MOST_IN_ANSWER = 5000
-PROBE = "probe"
-
-
-@dataclass(slots=True)
-class _Question:
-    page: Page
-    events: list[Event] = field(default_factory=list)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Listening:
-    """Subscriptions that last, and questions that end.
+    """Subscriptions that last, and what is asked to complete them.
 
     Args:
         line: of the relay.
@@ -48,6 +40,7 @@ class Listening:
 
     Attributes:
         arrivals: what came in and waits to be taken.
+        questions: what is asked once.
         live_at: Unix time of the last sign that nothing is being missed.
     """
 
@@ -64,6 +57,7 @@ class Listening:
     ) -> None:
         self.arrivals: deque[Arrival] = deque()
         self.live_at = cursor
+        self.questions = Questions(line)
         self._line = line
         self._login = login
         self._subscriptions = {one.name: one for one in subscriptions}
@@ -71,10 +65,8 @@ class Listening:
         self._remember = remember
         self._wake = wake
         self._space = asyncio.Event()
-        self._questions: dict[str, _Question] = {}
         self._pages: dict[str, Page] = {}
         self._paging: dict[str, asyncio.Task[None]] = {}
-        self._serial = 0
 
     # -- state
 
@@ -82,11 +74,6 @@ class Listening:
     def is_lasting(self) -> bool:
         """There is something to listen for."""
         return bool(self._subscriptions)
-
-    @property
-    def has_questions(self) -> bool:
-        """Somebody waits for an answer."""
-        return bool(self._questions)
 
     @property
     def caught_up(self) -> bool:
@@ -108,8 +95,7 @@ class Listening:
         """Ask everything, in a new connection."""
         for name in self._subscriptions:
             self.ask_again(name)
-        for name, question in self._questions.items():
-            self._line.send("REQ", name, *question.page.filters)
+        self.questions.connected()
 
     async def disconnected(self) -> None:
         """End what belonged to the connection."""
@@ -117,8 +103,7 @@ class Listening:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for question in self._questions.values():
-            question.done.set()
+        self.questions.disconnected()
         self._pages, self._paging = {}, {}
         self._wake()
 
@@ -154,37 +139,13 @@ class Listening:
 
         self._line.later(seconds, ask)
 
-    async def fetch(self, filters: Filters, patience: float) -> list[Event]:
-        """Return the stored events that match, or those that came within `patience` seconds."""
-        question = _Question(Page(filters, int(time.time())))
-        with contextlib.suppress(TimeoutError):
-            await self._ask("q", question, patience)
-        return question.events
-
-    async def _ask(self, kind: str, question: _Question, patience: float) -> None:
-        """Ask, and return when the answer is complete.
-
-        Raises:
-            TimeoutError: it is not, after `patience` seconds.
-        """
-        self._serial += 1
-        name = f"{kind}{self._serial}"
-        self._questions[name] = question
-        self._line.send("REQ", name, *question.page.filters)
-        try:
-            async with asyncio.timeout(patience):
-                await question.done.wait()
-        finally:
-            del self._questions[name]
-            self._line.send("CLOSE", name)
-
-    async def _page_back(self, name: str, page: Page) -> None:
+    async def _page_back(self, page: Page) -> None:
         """Ask for what is older than a full answer, until all has come: relays cap answers."""
         until = page.oldest
         for _ in range(_MOST_PAGES):
             filters = [{**one, "until": until} for one in page.filters]
-            question = _Question(Page(filters, page.sent_at))
-            await self._ask(f"{name}:", question, self._line.tuning.patience)
+            question = Question(Page(filters, page.sent_at))
+            await self.questions.ask(question, self._line.tuning.patience)
             for event in question.events:
                 await self._offer(event)
             if question.page.seen < self._full_page():
@@ -199,7 +160,7 @@ class Listening:
         return min(self._line.limits.max_limit or _PAGED_FROM, _PAGED_FROM)
 
     def _start_paging(self, name: str, page: Page) -> None:
-        task = asyncio.create_task(self._page_back(name, page), name=f"page {self._line.url}")
+        task = asyncio.create_task(self._page_back(page), name=f"page {self._line.url}")
         self._paging[name] = task
         task.add_done_callback(lambda ended: self._end_paging(name, ended))
 
@@ -222,7 +183,7 @@ class Listening:
         Raises:
             EventError: it is none, or not its author's.
         """
-        question = self._questions.get(name)
+        question = self.questions.get(name)
         page = question.page if question is not None else self._pages.get(name)
         if page is None:
             self._count_stray(name)
@@ -231,13 +192,12 @@ class Listening:
             return
         event = parse_event(value)
         if not matches(event, page.filters):
-            self._line.counts.foreign += 1
-            return
-        page.count(event.created_at)
-        if question is None:
+            self._line.count_bad("foreign", "an event that nobody asked for")
+        elif question is not None:
+            question.take(event)
+        else:
+            page.count(event.created_at)
             await self._offer(event)
-        elif len(question.events) < _MOST_IN_ANSWER:
-            question.events.append(event)
 
     def _is_repeated(self, value: object, page: Page) -> bool:
         """Tell whether an event came before: then there is nothing to verify."""
@@ -252,8 +212,8 @@ class Listening:
 
     def _count_stray(self, name: str) -> None:
         """An answer to a question that was just closed is late; any other was never asked for."""
-        if not name.startswith(("q", PROBE, *self._subscriptions)):
-            self._line.counts.foreign += 1
+        if not (Questions.names(name) or name.startswith((PROBE, *self._subscriptions))):
+            self._line.count_bad("foreign", "an answer that nobody asked for")
 
     async def _offer(self, event: Event) -> None:
         """Queue an event unless it came before, waiting for room."""
@@ -279,10 +239,9 @@ class Listening:
 
     def told_all(self, name: str) -> None:
         """Take an EOSE."""
-        question, page = self._questions.get(name), self._pages.get(name)
+        question, page = self.questions.get(name), self._pages.get(name)
         if question is not None:
-            question.page.done = True
-            question.done.set()
+            question.told_all()
         elif page is not None and not page.done:
             page.done = True
             self._line.failures = 0
@@ -301,7 +260,7 @@ class Listening:
 
     def closed(self, name: str, reason: str) -> None:
         """Take a CLOSED: log in, or ask again, soon or late."""
-        question = self._questions.get(name)
+        question = self.questions.get(name)
         if question is not None:
             question.done.set()
         if name not in self._pages:

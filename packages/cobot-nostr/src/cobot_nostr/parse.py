@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 PROFILE, NOTE, OLD_DIRECT, DELETION, REACTION, GROUP_MESSAGE = 0, 1, 4, 5, 7, 9
 PRIVATE_MESSAGE, PRIVATE_FILE, CHANNEL_MESSAGE = 14, 15, 42
 
-_PLACES = {NOTE: "notes", CHANNEL_MESSAGE: "channel", GROUP_MESSAGE: "group"}
+DUPLICATE = "duplicate"
+"""Why an event is dropped that is nobody's fault."""
+
 _MOST_DELETIONS = 100
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -116,7 +118,7 @@ class Parser:
         if rumor is None:
             return "unreadable"
         if rumor is not event and self._handled(rumor.id):
-            return "duplicate"
+            return DUPLICATE
         if max(rumor.created_at, event.created_at) > now + self._clock_skew:
             return "from the future"
         expiration = event.value("expiration") or rumor.value("expiration") or ""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import OrderedDict
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cobot_nostr.addresses import checked_address, normalised
+from cobot_nostr.addresses import normalised
 from cobot_nostr.answers import Published, is_ok, open_verdict, wait_for_answers
-from cobot_nostr.relay import Relay, Tuning
+from cobot_nostr.relay import Relay
+from cobot_nostr.strangers import Strangers
+from cobot_nostr.tuning import Tuning
 from cobot_nostr.wire import Answer, Arrival, RelayLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from logging import Logger
 
     from cobot_nostr.crypto import Key
@@ -26,7 +27,6 @@ PATIENCE = 10.0
 """Seconds that a publish waits for enough relays."""
 
 _REMEMBERED = 100_000
-_MOST_STRANGERS = 64
 
 
 class Pool:
@@ -60,17 +60,17 @@ class Pool:
         strangers_anywhere: bool = False,
         describe: Callable[[str], Awaitable[object]] | None = None,
     ) -> None:
-        self._key = key
         self._log = log
         self._tuning = tuning or Tuning()
         self._known = known
-        self._strangers_anywhere = strangers_anywhere
         self._describe = describe
         self._remembered: OrderedDict[str, None] = OrderedDict()
         self._waiting: set[asyncio.Event] = set()
         self._turn = 0
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._strangers: OrderedDict[str, Relay] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._strangers = Strangers(
+            key, log, self._tuning, anywhere=strangers_anywhere, run=self._begin
+        )
         self.relays = {
             url: Relay(
                 url,
@@ -88,18 +88,24 @@ class Pool:
 
     async def __aenter__(self) -> Pool:
         for url, relay in self.relays.items():
-            self._tasks[url] = asyncio.create_task(self._run(relay), name=f"relay {url}")
-            if self._describe is not None:
-                name = f"describe {url}"
-                self._tasks[name] = asyncio.create_task(self._learn_limits(relay), name=name)
+            self._begin(relay)
+            self._spawn(self._learn_limits(relay), f"describe {url}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = list(self._tasks.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
+
+    def _begin(self, relay: Relay) -> asyncio.Task[None]:
+        return self._spawn(self._run(relay), f"relay {relay.line.url}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _run(self, relay: Relay) -> None:
         """Run a relay; a defect of ours in it must be seen and must not end the relay."""
@@ -133,9 +139,7 @@ class Pool:
         """Wait until something has arrived; tell whether it has."""
         try:
             async with asyncio.timeout(seconds):
-                await self.until(
-                    lambda: any(relay.inbox.arrivals for relay in self.relays.values())
-                )
+                await self.until(self._has_arrivals)
         except TimeoutError:
             return False
         return True
@@ -202,12 +206,7 @@ class Pool:
 
     def cursors(self) -> dict[str, int]:
         """Return, for each relay, until when everything has been taken."""
-        return {
-            url: min(relay.inbox.live_at, relay.inbox.arrivals[0].at)
-            if relay.inbox.arrivals
-            else relay.inbox.live_at
-            for url, relay in self.relays.items()
-        }
+        return {url: relay.inbox.cursor for url, relay in self.relays.items()}
 
     async def fetch(
         self, filters: Filters, patience: float, *, urls: Iterable[str] = ()
@@ -264,28 +263,7 @@ class Pool:
         spelled = normalised(url)
         if spelled is None:
             return None
-        relay = self.relays.get(spelled) or self._strangers.get(spelled)
-        if relay is None:
-            relay = self._new_stranger(spelled)
-        return relay
-
-    def _new_stranger(self, url: str) -> Relay | None:
-        if len(self._strangers) >= _MOST_STRANGERS and not self._forget_stranger():
-            return None
-        dial = None if self._strangers_anywhere else checked_address
-        relay = Relay(url, self._key, self._log, self._tuning, dial=dial)
-        self._strangers[url] = relay
-        self._tasks[url] = asyncio.create_task(self._run(relay), name=f"relay {url}")
-        return relay
-
-    def _forget_stranger(self) -> bool:
-        idle = [url for url, relay in self._strangers.items() if not len(relay.outbox)]
-        if not idle:
-            return False
-        url = min(idle, key=lambda one: self._strangers[one].idle_since)
-        del self._strangers[url]
-        self._tasks.pop(url).cancel()
-        return True
+        return self.relays.get(spelled) or self._strangers.relay(spelled)
 
     # -- health
 
@@ -297,8 +275,3 @@ class Pool:
     def work_wanted(self) -> int:
         """Return the most bits of work (NIP-13) any of our relays asks for."""
         return max((r.line.limits.min_pow_difficulty or 0 for r in self.relays.values()), default=0)
-
-    @property
-    def now(self) -> int:
-        """Unix time."""
-        return int(time.time())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -13,9 +14,13 @@ if TYPE_CHECKING:
 
 Filters: TypeAlias = list[dict[str, Any]]
 Verdict: TypeAlias = Literal["ok", "refused", "later", "silent"]
+Bad: TypeAlias = Literal["malformed", "forged", "foreign"]
 
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes of one message that are read; a relay that sends more is cut off."""
+
+_MOST = 5
+"""Reasons that are told of one relay."""
 
 
 class ProtocolError(ValueError):
@@ -111,7 +116,16 @@ class RelayLimits:
 
 @dataclass(slots=True)
 class Counts:
-    """What one relay sent since the session started, and what was wrong with it."""
+    """What one relay sent since the channel started, and what was wrong with it.
+
+    Attributes:
+        malformed: no message of NIP-01.
+        forged: no event, or one that its author did not sign as it stands.
+        foreign: nothing that we asked for.
+        bad_by: these three by reason.
+        unusable_by: events in order whose content is of no use, by reason; who wrote them is to
+            blame and not the relay.
+    """
 
     events: int = 0
     duplicates: int = 0
@@ -120,15 +134,27 @@ class Counts:
     foreign: int = 0
     notices: int = 0
     connects: int = 0
+    bad_by: Counter[str] = field(default_factory=Counter)
+    unusable_by: Counter[str] = field(default_factory=Counter)
 
     @property
     def bad(self) -> int:
         """Messages that no honest relay sends."""
         return self.malformed + self.forged + self.foreign
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def add_bad(self, kind: Bad, reason: str) -> None:
+        """Count a message that no honest relay sends; the reason is one of ours, never its."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.bad_by[reason] += 1
+
+    def told(self) -> str:
+        """Return in words what was wrong, the most frequent reasons first; empty: nothing."""
+        both = {"bad messages": self.bad_by, "unusable events": self.unusable_by}
+        return "; ".join(
+            f"{by.total()} {what} ({', '.join(f'{n}x {why}' for why, n in by.most_common(_MOST))})"
+            for what, by in both.items()
+            if by
+        )
 
 
 @dataclass(slots=True)
