@@ -119,7 +119,10 @@ async def measure(folder: Path, messages: int, slices: int, durability: str) -> 
         "session": {"durability": durability},
         "workspace": {"path": str(folder)},
         "console": {"enabled": False},
-        "instant": {"access": {"open": True}, "poll_interval": 0.05},
+        "instant": {
+            "access": {"open": True, "rates": {"sender": 0, "chat": 0}},
+            "poll_interval": 0.05,
+        },
     }
     with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = WAL")

@@ -29,7 +29,7 @@ OURS = """
 import sys
 from cobot_session.session import Session
 token, api_url, folder = sys.argv[1:]
-block = {"bot_token": token, "api_url": api_url, "access": {"open": True}}
+block = {"bot_token": token, "api_url": api_url, "access": {"open": True, "rates": {"sender": 0, "chat": 0}}}
 settings = {"plugins": {"workspace": {"path": folder}, "telegram": block}}
 
 async def echo(message):

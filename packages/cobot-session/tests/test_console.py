@@ -469,7 +469,7 @@ def test_a_failed_start_can_be_stopped():
 
 def test_who_has_the_terminal_may_write():
     """The gate lets the person in without a list of ids."""
-    assert ConsoleConfig().access() == {"open": True}
+    assert ConsoleConfig().access() == {"open": True, "rates": False}
 
 
 def test_the_callback_is_no_setting_of_a_file():

@@ -14,7 +14,7 @@ class FileDropConfig(BaseModel):
     path: Path
 
     def access(self) -> dict[str, Any]:
-        return {"open": True}  # who can write into the folder has been let in by its owner
+        return {"open": True, "rates": False}  # the folder is its owner's
 
 
 class FileDrop(Plugin):

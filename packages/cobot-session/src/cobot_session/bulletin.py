@@ -38,10 +38,17 @@ class Bulletin:
             self.publish()
 
     def publish(self) -> None:
-        """Leave the status in the spool."""
+        """Leave the status in the spool, and who was refused."""
+        self._publish_drops()
         self._published = self._snapshot()
         self._published_at = time.monotonic()
         heed(self._spool.publish(self._published))
+
+    def _publish_drops(self) -> None:
+        for supervisor in self._roster:
+            drops = supervisor.gate.drops.changed()
+            if drops is not None:
+                heed(self._spool.note_drops(supervisor.record.id, drops))
 
     def restore(self, backlog: Backlog) -> None:
         """Take up open messages; what belongs to no plugin of today goes on waiting."""
@@ -60,6 +67,8 @@ class Bulletin:
             )
         for supervisor in self._roster:
             supervisor.vitals.dead = backlog.dead.get(supervisor.record.id, 0)
+            if backlog.book is not None:
+                supervisor.gate.take_up(backlog.book)
 
     def _take_reopened(self, future: Future[Backlog]) -> None:
         if future.exception() is None:

@@ -8,7 +8,6 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cobot_session import text
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -17,7 +16,7 @@ from cobot_session.errors import (
     RateLimited,
     SpoolError,
 )
-from cobot_session.messages import OutgoingMessage
+from cobot_session.rendering import rendered
 from cobot_session.retry import backoff, pause_after
 from cobot_session.spool.codec import dumps
 from cobot_session.steps import steps_of
@@ -51,6 +50,7 @@ class Delivery:
         limits: the channel's.
         max_age: seconds after which what was not delivered is given up.
         resend_unknown: try again also when the outcome of a call is unknown.
+        may_not: returns why the agent may not write to a chat; `None`: it may.
         on_end: told of each item that is at an end, what became of it, and whether it is a dead
             letter; in any thread.
         redact: takes secrets out of what a channel says.
@@ -67,6 +67,7 @@ class Delivery:
         limits: Limits,
         max_age: float,
         resend_unknown: bool,
+        may_not: Callable[[str], str | None],
         on_end: Callable[[Item, Receipt, bool], None],
         redact: Callable[[str], str],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
@@ -81,6 +82,7 @@ class Delivery:
         self._limits = limits
         self._max_age = max_age
         self._resend_unknown = resend_unknown
+        self._may_not = may_not
         self._on_end = on_end
         self._redact = redact
         self._log = log
@@ -117,9 +119,11 @@ class Delivery:
     async def _attempt(self, item: Item) -> None:
         if item.in_flight:
             raise OutcomeUnknown("it was cut off while the channel was being called")
+        if (refusal := self._may_not(item.message.channel_id)) is not None:
+            raise PermanentError(refusal)
         await self._rest(item)
         if item.parts is None and item.op in {"send", "edit"}:
-            item.parts = await self._rendered(item.message)
+            item.parts = await rendered(self._door, item.message, self._limits)
         targets = await self._targets(item)
         steps = steps_of(item, self._door, targets)
         if not steps:
@@ -159,22 +163,6 @@ class Delivery:
             self._tell_once(error)
         else:
             item.detail.update(outcome.detail)
-
-    async def _rendered(self, message: OutgoingMessage) -> list[OutgoingMessage]:
-        if "session_render" not in self._door.hooks:
-            return text.render(message, self._limits)
-        return [
-            OutgoingMessage(
-                channel_type=message.channel_type,
-                channel_id=part.channel_id or message.channel_id,
-                content=part.content,
-                reply_to=part.reply_to,
-                media=part.media,
-                metadata=part.metadata,
-                id=text.part_id(message.id, number),
-            )
-            for number, part in enumerate(await self._door.render(message))
-        ]
 
     async def _targets(self, item: Item) -> list[str]:
         """Return the platform's ids of the message that an item is about."""

@@ -119,7 +119,9 @@ class Dispatch:
             return f"{item.message.channel_type} cannot {item.op} (no {NEEDED_HOOK[item.op]})"
         if item.op != "send" and not (item.target and item.message.channel_id):
             return f"to {item.op} takes a `channel_id` and a `msg_id`; one of them is empty"
-        return None
+        if not item.message.channel_id:
+            return None  # the default chat, which is configured
+        return supervisor.gate.reach.refusal(item.message.channel_id)
 
     def item(self, op: Op, message: OutgoingMessage, target: str | None = None) -> Item:
         """Return an item, its channel filled in."""

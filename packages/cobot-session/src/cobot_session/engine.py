@@ -161,6 +161,8 @@ class Engine:
             on_end=self._item_ended,
             redact=self._redactor.redact,
             states=backlog.states,
+            heard=backlog.heard,
+            drops=backlog.drops,
         )
         self.consumer = Consumer(self.inbox, self.timers)
         self.roster.fill(self.house)
@@ -272,12 +274,16 @@ class Engine:
         supervisor = self.roster.get(channel_type)
         if supervisor is None:
             return failed(SessionError(self.roster.absence(channel_type)))
+        if (refusal := supervisor.gate.reach.refusal(channel_id)) is not None:
+            return failed(PermanentError(refusal))
         return supervisor.call(lambda door: door.edit(channel_id, msg_id, content))
 
     def typing(self, channel_type: str, channel_id: str) -> bool:
-        """Show that an answer is being written; false when the channel cannot, or is not up."""
+        """Show that an answer is being written; false when the channel cannot, or may not there."""
         supervisor = self.roster.get(channel_type)
         if supervisor is None or "session_typing" not in supervisor.record.hooks:
+            return False
+        if supervisor.gate.reach.refusal(channel_id) is not None:
             return False
         return supervisor.aside(lambda door: door.typing(channel_id))
 

@@ -30,6 +30,8 @@ class House:
         on_end: told of each item that is at an end.
         redact: takes secrets out of a text.
         states: what each plugin's state was when the spool was opened.
+        heard: the chats that each channel had heard from when the spool was opened.
+        drops: whom each channel had refused last, then.
         presence: the presence wished for.
     """
 
@@ -42,4 +44,6 @@ class House:
     on_end: Callable[[Item, Receipt], None]
     redact: Callable[[str], str]
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    heard: dict[str, list[str]] = field(default_factory=dict)
+    drops: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     presence: str = "online"

@@ -143,13 +143,14 @@ class Intake:
     async def _store(self, messages: list[IncomingMessage], stage: Stage) -> None:
         """Commit a batch with its state, however long the spool takes, and tell of it."""
         wanted = [one for one in messages if one.kind in self._house.settings.events]
-        if not wanted and not stage.changes:
+        heard = self._gate.reach.unheard(one.channel_id for one in messages)
+        if not wanted and not stage.changes and not heard:
             self._tell(messages)
             return
         failures = 0
         while True:
             self._door.check()
-            future = self._house.spool.store(self._channel_type, wanted, stage.changes)
+            future = self._house.spool.store(self._channel_type, wanted, stage.changes, heard)
             try:
                 future.add_done_callback(partial(self._stored, messages, wanted, stage))
                 await self._channel.mailbox.wait(future)
@@ -173,6 +174,7 @@ class Intake:
             return
         entries = future.result()
         self._state.commit(stage.changes)
+        self._gate.reach.hear(one.channel_id for one in messages)
         self._vitals.count(received=len(entries))
         self._house.inbox.add(entries)
         again = {id(one) for one in wanted} - {id(entry.message) for entry in entries}

@@ -204,6 +204,7 @@ class Life:
             limits=owner.record.limits,
             max_age=settings.max_age,
             resend_unknown=settings.on_unknown == "resend",
+            may_not=owner.gate.reach.refusal,
             on_end=self._item_ended,
             redact=self._house.redact,
             log=owner.log,

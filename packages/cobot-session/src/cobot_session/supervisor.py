@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.channel import Channel, first_of
 from cobot_session.errors import AuthError, ChannelError, PluginError, TemporaryError
-from cobot_session.gate import Gate, rules
+from cobot_session.gate.making import new_gate
 from cobot_session.life import Life
 from cobot_session.news import News
 from cobot_session.outbox import Outbox
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from cobot_session.door import Door
+    from cobot_session.gate import Gate
     from cobot_session.house import House
     from cobot_session.registry import PluginRecord
     from cobot_session.status import Status
@@ -57,7 +58,7 @@ class Supervisor:
         self.record = record
         self.log = logging.getLogger(f"cobot_session.plugin.{record.id}")
         self.outbox = Outbox(record.id, house.settings.max_pending)
-        self.gate = Gate(rules(record.common.access, record.access), self.log)
+        self.gate: Gate = new_gate(record, house, self.call, self.log)
         self.news = News(record.hooks, self.log)
         self.vitals = Vitals("starting", self._tell_status)
         self.state_values: dict[str, Any] = dict(house.states.get(record.id, {}))
@@ -193,6 +194,7 @@ class Supervisor:
             await life.channel.mailbox.wait(need.started)
         await life.start()
         self._own_chat = await life.default_chat()
+        self.gate.reach.configure(self._own_chat)
         self._settle_start(None)
         self.vitals.enter("online")
         await life.serve()

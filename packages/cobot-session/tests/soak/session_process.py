@@ -85,7 +85,10 @@ def run(folder: str, port: int, idempotent: bool, settings: dict[str, Any]) -> N
         "session": {"max_deliveries": 1000, **settings},
         "workspace": {"path": folder},
         "console": {"enabled": False},
-        "peer": {"access": {"open": True}, "poll_interval": 0.01},
+        "peer": {
+            "access": {"open": True, "rates": {"sender": 0, "chat": 0}},
+            "poll_interval": 0.01,
+        },
     }
     session = Session({"plugins": config}, plugins={"peer": PeerChannel})
     handled = [Wire(port, None) for _ in range(CHATS)]

@@ -104,7 +104,9 @@ class Latency:
 
 def session_with(folder: Path, troubled: dict[str, Callable[[], Plugin]]) -> Session:
     plugins: dict[str, Any] = {"healthy": Healthy, **troubled}
-    config: dict[str, Any] = {name: {"access": {"open": True}} for name in plugins}
+    config: dict[str, Any] = {
+        name: {"access": {"open": True, "rates": {"sender": 0, "chat": 0}}} for name in plugins
+    }
     config |= {
         "session": {"stall_after": 2.0, "drain": 0.0},
         "workspace": {"path": str(folder)},

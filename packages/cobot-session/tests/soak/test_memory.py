@@ -72,7 +72,10 @@ def test_memory_stays_flat(tmp_path: Path, messages: int) -> None:
         "session": {"durability": "normal", "max_pending": 1000, "retain_count": 1000},
         "workspace": {"path": str(tmp_path)},
         "console": {"enabled": False},
-        "echoed": {"access": {"open": True}, "poll_interval": 0.01},
+        "echoed": {
+            "access": {"open": True, "rates": {"sender": 0, "chat": 0}},
+            "poll_interval": 0.01,
+        },
     }
     samples: list[int] = []
     handled = 0

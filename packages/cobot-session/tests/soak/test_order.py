@@ -93,7 +93,10 @@ def test_no_message_is_out_of_order(tmp_path: Path, messages: int, faults: float
         "session": {"max_deliveries": 50, "drain": 0.0},
         "workspace": {"path": str(tmp_path)},
         "console": {"enabled": False},
-        "talkative": {"access": {"open": True}, "poll_interval": 0.01},
+        "talkative": {
+            "access": {"open": True, "rates": {"sender": 0, "chat": 0}},
+            "poll_interval": 0.01,
+        },
     }
 
     async def handle(message: IncomingMessage) -> str:

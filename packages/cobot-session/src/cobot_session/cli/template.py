@@ -90,6 +90,6 @@ def _yaml(value: Any) -> str:
 
 
 _ACCESS = ", ".join(
-    f"{key}: {_yaml(field.get_default(call_default_factory=True)) or 'null'}"
-    for key, field in AccessSettings.model_fields.items()
+    f"{key}: {_yaml(value) or 'null'}"
+    for key, value in AccessSettings().model_dump(exclude={"rates"}).items()
 )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path  # noqa: TC003  # pydantic reads the annotation
 from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from cobot_session.messages import Kind
@@ -102,18 +111,66 @@ class WorkspaceSettings(Settings):
         return self.path or platformdirs.user_data_path("cobot", appauthor=False)
 
 
+class UserRule(Settings):
+    """A person who may write to the agent in some chats only."""
+
+    id: Id = Field(description="Id of the person.")
+    chats: list[Id] = Field(min_length=1, description="Ids of the only chats where they may.")
+
+
+class RateSettings(Settings):
+    """How fast people may write; what comes faster is dropped, and counted as `flood`."""
+
+    sender: Span = Field(60.0, description="Messages a minute of one person; 0: no bound.")
+    sender_burst: Count = Field(1000, description="Messages of one person that may come at once.")
+    chat: Span = Field(600.0, description="Messages a minute of one chat; 0: no bound.")
+    chat_burst: Count = Field(10_000, description="Messages of one chat that may come at once.")
+    backlog: Count = Field(
+        5000,
+        description="Messages of one person, written while the bot was away, that may come at once;"
+        " of a chat four times as many.",
+    )
+
+
+def _is_rule(value: Any) -> str:
+    return "rule" if isinstance(value, (Mapping, UserRule)) else "text"
+
+
+User = Annotated[
+    Annotated[Id, Tag("text")] | Annotated[UserRule, Tag("rule")], Discriminator(_is_rule)
+]
+Targets = Annotated[
+    list[Id],
+    BeforeValidator(lambda value: [value] if value == "any" else value),
+    WithJsonSchema(
+        {"anyOf": [{"const": "any"}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
+    ),
+]
+
+
 class AccessSettings(Settings):
     """Who may reach the agent through one channel, and where it may send."""
 
-    users: list[Id] = Field([], description="Ids of the people who may write to the agent.")
+    users: list[User] = Field(
+        [],
+        description="Ids of the people who may write to the agent; `{id: …, chats: […]}` lets one"
+        " in only in those chats.",
+    )
     chats: list[Id] = Field([], description="Ids of the chats in which everybody may.")
-    roles: list[Id] = Field([], description="Ids of the roles that may.")
+    roles: list[Id] = Field(
+        [], description="Roles that may, each `SPACE/ROLE`: a role counts in its own guild only."
+    )
     pairing: bool = Field(
         False, description="A stranger's direct message is answered with a pairing code."
     )
-    open: bool = Field(False, description="Everybody may.")
-    send_to: list[Id] | None = Field(
-        None, description="Ids of the only chats the agent may send to; default: any."
+    open: bool = Field(False, description="Everybody may, and the agent may write to everybody.")
+    send_to: Targets | None = Field(
+        None,
+        description="Ids of the only chats the agent may write to, or `any`; default: those it has"
+        " heard from, and those that are configured.",
+    )
+    rates: RateSettings = Field(
+        default_factory=RateSettings, description="How fast people may write."
     )
 
 

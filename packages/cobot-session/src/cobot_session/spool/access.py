@@ -83,7 +83,7 @@ def book(db: sqlite3.Connection) -> Book:
         found.paired[row[0]][row[1]] = Paired(*row)
     columns = "channel, user, chat, salt, digest, at, until, first, codes, refused"
     for row in db.execute(f"SELECT {columns} FROM asked ORDER BY at"):
-        found.requests[row[0]][row[1]] = Request(*row[:-1], refused=bool(row[-1]))
+        found.requests[row[0]][row[1]] = Request(*row)
     return found
 
 

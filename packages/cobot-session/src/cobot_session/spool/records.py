@@ -128,6 +128,7 @@ class Backlog:
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
     heard: dict[str, list[str]] = field(default_factory=dict)
+    drops: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     book: Book | None = None
     """Who is paired and who has asked; `None`: as before."""
 

@@ -150,7 +150,8 @@ class SqliteSpool(Spool):
     def _everything_open(self, db: sqlite3.Connection) -> Backlog:
         self._outbox.take_posted(db)
         backlog = rows.everything_open(db)
-        backlog.heard, backlog.book = access.heard(db), access.book(db)
+        backlog.heard, backlog.drops = access.heard(db), access.drops(db)
+        backlog.book = access.book(db)
         return backlog
 
     def _reopened(self, db: sqlite3.Connection) -> Backlog:
