@@ -8,7 +8,8 @@ import time
 import pytest
 from nostr_rig import BOT, Rig, nsec, rigged, running
 
-from cobot_nostr import giftwrap, nip19, work
+from cobot_nostr import giftwrap, nip19, nip49, work
+from cobot_nostr.crypto import Key
 from cobot_nostr.event import make_event, make_rumor
 from cobot_nostr.testing import NostrServer, Refuse
 from cobot_session.errors import AuthError, PermanentError, RateLimited, TemporaryError
@@ -405,10 +406,50 @@ async def test_names_a_person_may_write():
         for name in (ada.npub, nip19.nprofile(ada.public), f"nostr:{ada.npub}", ada.public.upper()):
             await rig.send(name, name)
             await ada.chat.wait_for_async(name)
-        for wrong in ("", "ada", "npub1x", nsec(), "00" * 32, "group/", "nip04/x", "x/y"):
-            with pytest.raises(PermanentError, match="channel_id") as caught:
+        for wrong in ("", "ada", "npub1x", "00" * 32, "group/", "nip04/x", "x/y"):
+            with pytest.raises(PermanentError, match="channel_id"):
                 await rig.send(wrong, "x")
-            assert nsec() not in str(caught.value)
+
+
+OTHER = nsec(Key.from_hex("0e" * 32))
+DIGITS = BOT.secret_bytes().hex()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(nsec(), nsec().upper(), f"nostr:{nsec()}", DIGITS, OTHER, OTHER.upper()),
+        *(nip49.encrypt(BOT, "x", 4), f"group/{OTHER}", f"nip04/{OTHER}", f"notes/{DIGITS}"),
+        f"{Key.from_hex('0e' * 32).public},{OTHER}",
+    ],
+)
+async def test_a_private_key_names_no_chat(place):
+    """Written as a target it is refused, ours in digits too; nothing is published or repeated."""
+    async with rigged(publish_inbox=False) as (server, rig):
+        with pytest.raises(PermanentError, match="private key") as caught:
+            await rig.send(place, "x")
+        assert server.relays[0].events == []
+        assert place.rpartition("/")[2] not in str(caught.value)
+
+
+async def test_our_private_key_is_said_to_nobody():
+    """An agent that was talked into telling the key cannot: no field of a message takes it."""
+    async with rigged(publish_inbox=False) as (server, rig):
+        ada = server.user("Ada", introduced=False)
+        for fields in (
+            {"content": f"here: {nsec()}."},
+            {"content": DIGITS.upper()},
+            {"content": "x", "reply_to": DIGITS},
+            {"content": "x", "metadata": {"subject": nsec()}},
+        ):
+            with pytest.raises(PermanentError, match="private key of this channel") as caught:
+                await rig.send(ada.public, **fields)
+            assert DIGITS not in str(caught.value)
+        for wrong in ((DIGITS, "x"), ("00" * 32, nsec())):
+            with pytest.raises(PermanentError, match="private key of this channel"):
+                await rig.channel.session_react(ada.public, *wrong)
+        assert server.relays[0].events == []
+        await rig.send(ada.public, f"somebody else's is not ours to judge: {OTHER}")
 
 
 async def test_expired_and_future_events_are_dropped():
@@ -512,12 +553,13 @@ async def test_the_private_key_is_nowhere(caplog, capfd):
 
 
 async def test_a_wrong_key_ends_the_channel(tmp_path):
-    """A key that cannot be read is never tried again."""
+    """A key that can no longer be read when the channel starts is never tried again."""
     path = tmp_path / "key"
     path.write_text(nsec())
-    path.chmod(0o644)
+    path.chmod(0o600)
     async with NostrServer(bot=BOT.public) as server:
         rig = Rig(server, nsec=None, key_file=str(path))
+        path.chmod(0o644)
         with pytest.raises(AuthError, match="others can read the key file"):
             await rig.channel.start()
         path.chmod(0o600)

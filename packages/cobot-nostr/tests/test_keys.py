@@ -13,9 +13,9 @@ from cobot_nostr import nip19, nip49
 from cobot_nostr.__main__ import main
 from cobot_nostr.config import NostrConfig
 from cobot_nostr.crypto import Key
-from cobot_nostr.identity import read_key
 from cobot_nostr.keys import KeyProblem, parse_key, read_key_file, write_key_file
 
+PIPED = {"capture_output": True, "text": True, "check": False}
 HEX = BOT.secret_bytes().hex()
 RELAYS = ["wss://relay.example"]
 
@@ -88,8 +88,8 @@ def test_settings_take_the_key_once(tmp_path):
     """Exactly one of nsec and key_file is given; both and none are errors."""
     path = tmp_path / "key"
     write_key_file(path, BOT)
-    assert read_key(config(nsec=nsec())).public == BOT.public
-    assert read_key(config(key_file=str(path))).public == BOT.public
+    assert config(nsec=nsec()).key().public == BOT.public
+    assert config(key_file=str(path)).key().public == BOT.public
     for wrong in ({}, {"nsec": nsec(), "key_file": str(path)}):
         with pytest.raises(ValidationError, match="give the key once"):
             config(**wrong)
@@ -104,6 +104,11 @@ def test_settings_take_the_key_once(tmp_path):
         ("relays", ["relay.example"], "websocket address"),
         ("people", ["ada@example.com"], "may change hands"),
         ("people", [nsec()], "private key"),
+        ("people", [nip49.encrypt(BOT, "x", 4)], "private key"),
+        ("groups", [nsec()], "private key"),
+        ("channels", [nsec()], "private key"),
+        ("about", f"my key is {nsec()}", "private key"),
+        ("relays", [f"wss://{nsec()}"], "private key"),
         ("people", ["x"], "no identifier"),
         ("groups", ["a'b"], "pattern"),
         ("channels", ["x"], "no identifier"),
@@ -117,8 +122,98 @@ def test_wrong_settings_are_told_where_they_stand(field, value, said):
         config(**{"nsec": nsec(), field: value})
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
     assert HEX not in str(caught.value)
+    assert nsec() not in str(caught.value)
     for error in caught.value.errors(include_input=False, include_context=False):
         assert nsec() not in str(error)
+
+
+@pytest.mark.parametrize("field", ["people", "channels"])
+def test_our_private_key_in_digits_names_nobody(field):
+    """Its 64 digits look like any id; in a second place of the settings they are refused."""
+    with pytest.raises(ValidationError, match="second place") as caught:
+        config(nsec=nsec(), **{field: [HEX]})
+    assert HEX not in str(caught.value)
+
+
+def test_an_encrypted_key_needs_its_password_at_once():
+    """That no password is given is told when the settings are read, not at the start."""
+    text = nip49.encrypt(BOT, "x", 4)
+    with pytest.raises(ValidationError, match=r"set `password: \$\{NOSTR_PASSWORD\}`"):
+        config(nsec=text)
+    with pytest.raises(ValidationError, match="checksum"):
+        config(nsec=text[:-3], password="x")
+    assert config(nsec=text, password="x").key().public == BOT.public
+
+
+def key_file(folder, holding, mode=0o600):
+    path = folder / "bot.key"
+    path.write_bytes(holding)
+    path.chmod(mode)
+    return path
+
+
+FILE_MISTAKES = {
+    "readable by others": (
+        lambda folder: key_file(folder, nsec().encode(), 0o644),
+        "others can read the key file (mode 0644): run `chmod 600` on it",
+    ),
+    "the key for a path": (lambda _: nsec(), "this is the private key itself and no path"),
+    "digits for a path": (lambda _: HEX, "this is the private key itself and no path"),
+    "an encrypted key for a path": (
+        lambda _: nip49.encrypt(BOT, "x", 4),
+        "this is the private key itself and no path",
+    ),
+    "missing": (lambda folder: folder / "none", "cannot be read (No such file or directory)"),
+    "a folder": (lambda folder: folder, "it is a folder: name a file that holds a key"),
+    "a device": (lambda _: "/dev/null", "it is no ordinary file"),
+    "no path": (lambda _: "a\0b", "no path"),
+    "no text": (lambda folder: key_file(folder, b"\xff" * 40), "the key file is not text"),
+    "a public key": (
+        lambda folder: key_file(folder, nip19.npub(BOT.public).encode()),
+        "this is a public key (npub)",
+    ),
+    "empty": (lambda folder: key_file(folder, b""), "it is empty"),
+}
+
+
+@pytest.mark.parametrize("mistake", FILE_MISTAKES)
+def test_a_mistaken_key_file_is_told_with_the_settings(mistake, tmp_path):
+    """Each mistake is told at `key_file` with what to do, and nothing of the key is repeated."""
+    make, said = FILE_MISTAKES[mistake]
+    with pytest.raises(ValidationError) as caught:
+        config(key_file=str(make(tmp_path)))
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("key_file",)
+    assert said in error["msg"]
+    for secret in (nsec(), HEX):
+        assert secret not in str(caught.value) + error["msg"]
+
+
+def test_the_command_line_tells_of_a_mistaken_key_file(tmp_path):
+    """`doctor` and `channels --check` name the field and the fix, and never a pasted key."""
+    wrong = {
+        "one": key_file(tmp_path, nsec().encode(), 0o644),
+        "two": nsec(),
+        "three": tmp_path / "none",
+        "four": tmp_path,
+    }
+    blocks = [
+        f"  {name}: {{use: nostr, relays: [wss://a.example], key_file: '{path}'}}\n"
+        for name, path in wrong.items()
+    ]
+    blocks.append(f"  workspace: {{path: '{tmp_path}'}}\n")
+    path = tmp_path / "cobot.yml"
+    path.write_text("plugins:\n" + "".join(blocks))
+    for command in (["doctor"], ["channels", "--check"]):
+        whole = [sys.executable, "-m", "cobot_session.cli", *command, "--config", str(path)]
+        done = subprocess.run(whole, env={"COLUMNS": "400"}, **PIPED)
+        shown = done.stdout + done.stderr
+        assert done.returncode != 0
+        for name in wrong:
+            assert f"plugins.{name}.key_file" in shown
+        for said in ("chmod 600", "and no path", "No such file", "it is a folder"):
+            assert said in shown
+        assert nsec() not in shown
 
 
 def test_settings_are_normalised():

@@ -63,6 +63,9 @@ class Nostr(Plugin):
     def session_render(self, message: OutgoingMessage) -> list[OutgoingMessage]:
         """Make and sign the events of a message (it computes, so it is not `async`)."""
         us = self._us
+        us.keep_secret("content", message.content)
+        us.keep_secret("reply_to", message.reply_to or "")
+        us.keep_secret("subject", str(message.metadata.get("subject", "")))
         return us.renderer.render(message, self._chat(message.channel_id))
 
     async def session_send(self, message: OutgoingMessage) -> Sent:
@@ -79,6 +82,7 @@ class Nostr(Plugin):
     async def session_react(self, channel_id: str, msg_id: str, emoji: str) -> Sent | None:
         """React to a message (NIP-25); an empty emoji takes the reaction back."""
         chat, target = self._chat(channel_id), self._event(msg_id)
+        self._us.keep_secret("emoji", emoji)
         if not emoji:
             return await self._us.deeds.take_back(chat, target)
         return await self._us.deeds.react(chat, target, emoji)
@@ -103,6 +107,7 @@ class Nostr(Plugin):
         from cobot_nostr import chats
         from cobot_nostr.nip19 import IdentifierError, is_nip05
 
+        self._us.keep_secret("channel_id", channel_id)
         if is_nip05(channel_id):
             channel_id = self._us.resolved(channel_id)
         try:
@@ -113,6 +118,7 @@ class Nostr(Plugin):
     def _event(self, msg_id: str) -> str:
         from cobot_nostr import nip19
 
+        self._us.keep_secret("msg_id", msg_id)
         try:
             return nip19.event(msg_id)
         except nip19.IdentifierError as error:

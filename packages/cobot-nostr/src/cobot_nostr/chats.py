@@ -69,7 +69,7 @@ def parse(channel_id: str) -> Chat:
             return Chat("notes", id=nip19.event(rest) if rest else "")
         case "channel" if slash:
             return Chat("channel", id=nip19.event(rest))
-        case "group" if rest:
+        case "group" if rest and not nip19.holds_private_key(rest):
             return Chat("group", id=rest)
     if nip19.prefix_of(channel_id.removeprefix("nostr:")) in {"note", "nevent"}:
         return Chat("notes", id=nip19.event(channel_id))

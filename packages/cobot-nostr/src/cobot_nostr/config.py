@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # pydantic reads the annotation
-from typing import Annotated, Any
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +20,19 @@ from pydantic import (
 
 from cobot_nostr.addresses import normalised
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cobot_nostr.crypto import Key
+
+_HEX64 = re.compile(r"[0-9a-fA-F]{64}")
+
 
 def _relay(url: str) -> str:
     spelled = normalised(url)
     if spelled is None:
         raise ValueError("a relay is a websocket address such as wss://relay.example")
-    return spelled
+    return _no_private_key(spelled)
 
 
 def _distinct(urls: list[str]) -> list[str]:
@@ -50,31 +60,77 @@ def _scalar(value: object) -> object:
     return value.get("id") if isinstance(value, dict) and set(value) <= {"id", "name"} else value
 
 
+def _no_private_key(text: str) -> str:
+    from cobot_nostr import nip19
+
+    if nip19.holds_private_key(text):
+        raise ValueError("this is a private key, and everybody would read it here; keep it secret")
+    return text
+
+
 def _usable_key(value: SecretStr) -> SecretStr:
     """Look at the key where its place in the configuration is known; one with a password later."""
-    from cobot_nostr.keys import parse_key
+    from cobot_nostr.keys import check_key
 
-    if not value.get_secret_value().strip().startswith("ncryptsec1"):
-        parse_key(value.get_secret_value())
+    with _told_in_one():
+        check_key(value.get_secret_value())
     return value
+
+
+def _no_key_for_a_path(value: object) -> object:
+    """Refuse a key that was pasted in the place of a path, before it is taken for one."""
+    text = str(value).strip()
+    if text.lower().startswith(("nsec1", "ncryptsec1")) or _HEX64.fullmatch(text):
+        raise ValueError(
+            "this is the private key itself and no path: put it into a file that only you can read"
+            " (mode 0600) and write that file's path here, or write it as `nsec`"
+        )
+    return value
+
+
+def _usable_file(path: Path) -> Path:
+    """Look at the file now, so that a mistake is told before anything starts."""
+    from cobot_nostr.keys import check_key, key_file_text
+
+    with _told_in_one():
+        check_key(key_file_text(path))
+    return path
+
+
+@contextmanager
+def _told_in_one() -> Iterator[None]:
+    """Say rule and fix in one sentence: the session has a fix of its own to add."""
+    from cobot_nostr.keys import KeyProblem
+
+    try:
+        yield
+    except KeyProblem as problem:
+        raise ValueError(f"{problem.rule}: {problem.fix}") from None
 
 
 Relay = Annotated[str, AfterValidator(_relay)]
 Relays = Annotated[list[Relay], AfterValidator(_distinct)]
 Person = Annotated[str, AfterValidator(_person)]
 EventId = Annotated[str, BeforeValidator(_scalar), AfterValidator(_event)]
-GroupId = Annotated[str, BeforeValidator(_scalar), Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+GroupId = Annotated[
+    str,
+    BeforeValidator(_scalar),
+    Field(pattern=r"^[A-Za-z0-9_-]{1,100}$"),
+    AfterValidator(_no_private_key),
+]
+KeyFile = Annotated[Path, BeforeValidator(_no_key_for_a_path), AfterValidator(_usable_file)]
+Public = Annotated[str, AfterValidator(_no_private_key)]
 
 
 class NostrConfig(BaseModel):
     """Settings of the Nostr channel."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     nsec: Annotated[SecretStr, AfterValidator(_usable_key)] | None = Field(
         None, description="The private key: nsec1…, 64 hexadecimal digits, or ncryptsec1…."
     )
-    key_file: Path | None = Field(
+    key_file: KeyFile | None = Field(
         None, description="A file that holds the key instead, readable by its owner only."
     )
     password: SecretStr | None = Field(
@@ -103,9 +159,11 @@ class NostrConfig(BaseModel):
     publish_inbox: bool = Field(
         True, description="Publish that list (kind 10050), so that people's clients find us."
     )
-    name: str | None = Field(None, max_length=100, description="Name for our profile (kind 0).")
-    about: str | None = Field(None, max_length=2000, description="A line about us for the profile.")
-    picture: str | None = Field(None, max_length=500, description="Address of a picture of us.")
+    name: Public | None = Field(None, max_length=100, description="Name for our profile (kind 0).")
+    about: Public | None = Field(
+        None, max_length=2000, description="A line about us for the profile."
+    )
+    picture: Public | None = Field(None, max_length=500, description="Address of a picture of us.")
     catch_up: int = Field(
         86_400, ge=0, description="Seconds that the very first start reaches back."
     )
@@ -121,7 +179,61 @@ class NostrConfig(BaseModel):
     def _one_key(self) -> NostrConfig:
         if (self.nsec is None) == (self.key_file is None):
             raise ValueError("give the key once: `nsec: ${NOSTR_NSEC}` or `key_file: <path>`")
+        if self._is_encrypted() and self.password is None:
+            raise ValueError(
+                "the key is encrypted (ncryptsec) and no password is given: set"
+                " `password: ${NOSTR_PASSWORD}`"
+            )
+        key = None if self._is_encrypted() else self.key()
+        shown = self.model_dump(mode="json", exclude={"nsec", "key_file", "password"})
+        if key is not None and key.is_in(json.dumps(shown)):
+            raise ValueError(
+                "the private key stands in a second place, where others would see it: take it out"
+            )
         return self
+
+    def _key_text(self) -> str:
+        from cobot_nostr.keys import key_file_text
+
+        if self.key_file is not None:
+            return key_file_text(self.key_file)
+        return self.nsec.get_secret_value() if self.nsec is not None else ""
+
+    def _is_encrypted(self) -> bool:
+        from cobot_nostr.keys import is_encrypted
+
+        return is_encrypted(self._key_text())
+
+    def key(self) -> Key:
+        """Return the key; one with a password takes a moment.
+
+        Raises:
+            KeyProblem: there is no usable one.
+        """
+        from cobot_nostr.keys import parse_key
+
+        password = self.password.get_secret_value() if self.password is not None else None
+        return parse_key(self._key_text(), password)
+
+    @staticmethod
+    def user_id(text: str) -> str:
+        """Return the one spelling of a person's id, whichever way it is written.
+
+        Raises:
+            ValueError: it names no person; the text is not quoted.
+        """
+        return _person(text)
+
+    @staticmethod
+    def chat_id(text: str) -> str:
+        """Return the one spelling of a chat's id; an address (NIP-05) stays as it is.
+
+        Raises:
+            ValueError: it names no chat; the text is not quoted.
+        """
+        from cobot_nostr import chats, nip19
+
+        return text.strip() if nip19.is_nip05(text) else str(chats.parse(text))
 
     def access(self) -> dict[str, Any]:
         """Return what these settings say about who may reach the agent."""

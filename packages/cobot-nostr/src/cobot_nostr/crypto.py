@@ -73,6 +73,15 @@ class Key:
         except (ValueError, IndexError, binascii.Error) as error:
             raise DecryptError(f"NIP-04: {type(error).__name__}") from None
 
+    def is_in(self, text: str) -> bool:
+        """Tell whether the private key itself stands in a text, as `nsec` or as digits."""
+        folded = text.lower()
+        return any(one in folded for one in self.spellings())
+
+    def spellings(self) -> tuple[str, str]:
+        """Return the private key as `nsec` and as digits: for looking for it, as `secret_bytes`."""
+        return str(self.__key.bech32()), str(self.__key.hex())
+
     def secret_bytes(self) -> bytes:
         """Return the private key itself: for writing it to its file, and for nothing else."""
         return bytes(self.__key.raw_secret)

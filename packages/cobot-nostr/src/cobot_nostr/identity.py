@@ -10,7 +10,7 @@ from cobot_nostr import attachments, interests
 from cobot_nostr.announce import announce, status_event
 from cobot_nostr.deeds import Deeds
 from cobot_nostr.directory import Directory
-from cobot_nostr.keys import KeyProblem, parse_key, read_key_file
+from cobot_nostr.keys import KeyProblem
 from cobot_nostr.ledger import KEPT_SECONDS, Known, Ledger
 from cobot_nostr.outbox import Outbox
 from cobot_nostr.parse import DUPLICATE, Parser
@@ -18,6 +18,7 @@ from cobot_nostr.pool import Pool
 from cobot_nostr.render import Renderer
 from cobot_nostr.web import Web
 from cobot_session.errors import AuthError, PermanentError, TemporaryError
+from cobot_session.redact import Redactor
 from cobot_session.status import Health
 
 if TYPE_CHECKING:
@@ -39,12 +40,18 @@ _NIP05_WRONG_SECONDS = 60.0
 
 
 class Identity:
-    """Everything that lives between `start` and `stop`. Made by `open`."""
+    """Everything that lives between `start` and `stop`. Made by `open`.
+
+    While it lives, its private key is taken out of every log of the process, however it is spelled:
+    the session knows it only as it is written in the settings.
+    """
 
     def __init__(
         self, key: Key, config: NostrConfig, context: PluginContext, tuning: Tuning | None
     ) -> None:
-        self._key = key
+        self.key = key
+        self._redactor = Redactor([*key.spellings(), *map(str.upper, key.spellings())])
+        self._redactor.install()
         self._config = config
         self._log = context.log
         self._state = context.state
@@ -102,7 +109,7 @@ class Identity:
             AuthError: there is no usable key.
         """
         try:
-            key = await asyncio.to_thread(read_key, config)
+            key = await asyncio.to_thread(config.key)
         except KeyProblem as problem:
             raise AuthError(str(problem)) from None
         identity = cls(key, config, context, tuning)
@@ -120,6 +127,7 @@ class Identity:
         await self._directory.close()
         await self.pool.__aexit__()
         await self.web.close()
+        self._redactor.uninstall()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -204,6 +212,17 @@ class Identity:
 
     # -- out
 
+    def keep_secret(self, field: str, text: str) -> None:
+        """Refuse to say our own private key to anybody.
+
+        Raises:
+            PermanentError: it stands in the text, which is not quoted.
+        """
+        if self.key.is_in(text):
+            raise PermanentError(
+                f"`{field}` holds the private key of this channel; nothing is sent"
+            )
+
     def _work(self) -> int:
         asked = max(self.pool.work_wanted(), self.outbox.work)
         return min(asked, self._config.max_work)
@@ -212,7 +231,7 @@ class Identity:
         """Publish a status (NIP-38), without waiting for more than one relay."""
         # Of two events of one second relays keep either: the later wish must win.
         self._status_at = max(int(time.time()), self._status_at + 1)
-        event = status_event(self._key, status, self._status_at)
+        event = status_event(self.key, status, self._status_at)
         await self.pool.publish(event, patience=5.0, grace=0.0)
 
     def resolved(self, address: str) -> str:
@@ -250,18 +269,6 @@ class Identity:
             told += [f"{relay.line.url}: {said}"] if said else []
         latencies = [one.pulse.latency for one in reading if one.pulse.latency is not None]
         return Health(bool(reading), "; ".join(told), min(latencies, default=None))
-
-
-def read_key(config: NostrConfig) -> Key:
-    """Return the configured key; with a password it takes a moment.
-
-    Raises:
-        KeyProblem: there is no usable one.
-    """
-    password = config.password.get_secret_value() if config.password is not None else None
-    if config.key_file is not None:
-        return read_key_file(config.key_file, password)
-    return parse_key(config.nsec.get_secret_value() if config.nsec else "", password)
 
 
 def _written_at(arrival: Arrival, rumor: Rumor | None) -> tuple[int, int]:

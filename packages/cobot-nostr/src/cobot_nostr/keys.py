@@ -37,6 +37,27 @@ class KeyProblem(ValueError):  # it is shown as a problem of the configuration
         super().__init__(f"{rule}. Fix: {fix}")
 
 
+def check_key(text: str) -> None:
+    """Look at a key as far as that goes without its password.
+
+    Raises:
+        KeyProblem: it is none.
+    """
+    text = text.strip()
+    if is_encrypted(text):
+        try:
+            nip19.decode_bytes(text, "ncryptsec")
+        except IdentifierError as error:
+            raise KeyProblem(str(error), "copy the whole key again") from None
+    else:
+        parse_key(text)
+
+
+def is_encrypted(text: str) -> bool:
+    """Tell whether a key takes a password (NIP-49)."""
+    return nip19.prefix_of(text.strip()) == "ncryptsec"
+
+
 def parse_key(text: str, password: str | None = None) -> Key:
     """Return the key that a text stands for.
 
@@ -99,22 +120,39 @@ def read_key_file(path: Path, password: str | None = None) -> Key:
     Raises:
         KeyProblem: it cannot be read, others than its owner may read it, or it holds no key.
     """
+    return parse_key(key_file_text(path), password)
+
+
+def key_file_text(path: Path) -> str:
+    """Return what stands in a key file.
+
+    Raises:
+        KeyProblem: it cannot be read, or others than its owner may read it. Neither the path nor
+            what the file holds is quoted: either may be the key, put in the wrong place.
+    """
     try:
-        with path.expanduser().open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        path = path.expanduser()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _no_file("it is a folder" if path.is_dir() else "it is no ordinary file")
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             raw = file.read(_MAX_FILE + 1)
         text = raw.decode("ascii")
     except OSError as error:
-        raise KeyProblem(
-            f"the key file cannot be read ({error.strerror})", "name a file that holds a key"
-        ) from None
+        raise _no_file(f"the key file cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise KeyProblem("the key file is not text", "name a file that holds a key") from None
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise KeyProblem(
-            f"others can read the key file (mode {stat.S_IMODE(mode):04o})", f"chmod 600 {path}"
-        )
-    return parse_key(text, password)
+        raise _no_file("the key file is not text") from None
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, KeyProblem):
+            raise
+        raise _no_file("it is no path") from None
+    if os.name == "posix" and mode & 0o077:
+        raise KeyProblem(f"others can read the key file (mode {mode:04o})", "run `chmod 600` on it")
+    return text
+
+
+def _no_file(rule: str) -> KeyProblem:
+    return KeyProblem(rule, "name a file that holds a key; `cobot-nostr new-key FILE` makes one")
 
 
 def write_key_file(path: Path, key: Key, password: str | None = None) -> None:

@@ -14,6 +14,7 @@ _BARE: dict[str, int] = {"npub": 32, "nsec": 32, "note": 32, "ncryptsec": 91}
 _TLV = {"nprofile", "nevent", "naddr"}
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}")
 _NIP05 = re.compile(r"(?:[A-Za-z0-9_.+-]+@)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_PRIVATE = re.compile(r"(?:nsec|ncryptsec)1[02-9ac-hj-np-z]{8,}", re.IGNORECASE)
 _MAX_LENGTH = 5000
 """Characters of one identifier (NIP-19 recommends this limit)."""
 
@@ -120,8 +121,8 @@ def decode(text: str) -> Pointer:
         return Pointer(prefix, decode_bytes(text, prefix).hex())
     if prefix in _TLV:
         return _decode_tlv(prefix, decode_bytes(text, prefix))
-    if prefix in {"nsec", "ncryptsec"}:
-        raise IdentifierError(f"this is a private key ({prefix}); it is never a name")
+    if holds_private_key(text):
+        raise IdentifierError("this is a private key, which names nobody; keep it secret")
     raise IdentifierError("this is no identifier of NIP-19")
 
 
@@ -177,6 +178,11 @@ def event(text: str) -> str:
     if pointer.prefix not in {"note", "nevent"}:
         raise IdentifierError(f"this is an {pointer.prefix}, which names no event")
     return pointer.data
+
+
+def holds_private_key(text: str) -> bool:
+    """Tell whether a private key as people write it (`nsec`, `ncryptsec`) stands in a text."""
+    return _PRIVATE.search(text) is not None
 
 
 def is_nip05(text: str) -> bool:
