@@ -152,6 +152,19 @@ class DiscordSettings(_Settings):
         spaces = [guild.id for guild in self.guilds if not guild.roles and not guild.channels]
         return {"roles": roles, "chats": chats, "spaces": spaces}
 
+    @classmethod
+    def access_id(cls, kind: str, value: str) -> str:
+        """Return the snowflake of a person or chat, `channel/thread`, or `guild/role`.
+
+        Raises:
+            ValueError: it is a name, or a role without its guild.
+        """
+        if not _FORMS[kind].fullmatch(value):
+            if kind == "role" and _SNOWFLAKE.fullmatch(value):
+                raise ValueError("names a role without its guild; a role counts in its guild only")
+            raise ValueError("is no Discord id: that is a number (“Copy ID”); names can change")
+        return value
+
     def listens_in(self, guild_id: str, channel_ids: tuple[str, ...]) -> bool:
         """Tell whether a channel, or what it lies in, is one to listen in."""
         for guild in self.guilds:
@@ -159,5 +172,12 @@ class DiscordSettings(_Settings):
                 return not set(guild.channels).isdisjoint(channel_ids)
         return True
 
+
+_SNOWFLAKE = re.compile(r"[0-9]{1,20}")
+_FORMS = {
+    "user": _SNOWFLAKE,
+    "chat": re.compile(r"[0-9]{1,20}(?:/[0-9]{1,20})?"),
+    "role": re.compile(r"[0-9]{1,20}/[0-9]{1,20}"),
+}
 
 INTENTS: tuple[Intent, ...] = get_args(Intent)

@@ -240,3 +240,16 @@ class NostrConfig(BaseModel):
         chats = [f"group/{one}" for one in self.groups]
         chats += [f"channel/{one}" for one in self.channels]
         return {"users": self.people, "chats": chats}
+
+    @classmethod
+    def access_id(cls, kind: str, value: str) -> str:
+        """Return a person's public key as digits, or a chat's id as messages carry it.
+
+        Raises:
+            ValueError: it is a name such as `ada@example.com`, or no key at all.
+        """
+        from cobot_nostr import chats
+
+        if kind == "role":
+            raise ValueError("Nostr has no roles")
+        return _person(value) if kind == "user" else str(chats.parse(value))

@@ -101,7 +101,11 @@ class Plugin:
         meta: who it is.
         limits: what the platform allows.
         config_model: the pydantic model of its settings; what it validated to is `self.config`.
-            It may define `access()`, which returns its own keys as access rules.
+            It may define `access()`, which returns its own keys as access rules: `users`, `chats`,
+            `spaces`, `roles` (`space/role`), `open`; `rates: False` when who writes there needs no
+            bound. And a classmethod `access_id(kind, value)`, which returns an id of `kind`
+            `user`, `chat` or `role` in the form that its messages carry, or raises `ValueError`
+            with the rule when it is none; without, only what looks like a name is refused.
         needs_block: it stays `unconfigured` until `cobot.yml` has a block for it.
         context: set by the session before `configure`.
     """

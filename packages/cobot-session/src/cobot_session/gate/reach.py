@@ -10,7 +10,7 @@ from cobot_session.gate.rules import Rules, enclosing
 from cobot_session.spool.access import MOST_HEARD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 ANY = "any"
 
@@ -24,12 +24,19 @@ class Reach:
             something was heard from that passed the gate.
         allowed: the gate's rules: what they list is configured, and `open` opens both ways.
         heard: chats heard from before, the oldest first.
+        form: returns a chat's id as messages carry it; raises `ValueError` when it is none.
     """
 
     def __init__(
-        self, name: str, send_to: Sequence[str] | None, allowed: Rules, heard: Iterable[str] = ()
+        self,
+        name: str,
+        send_to: Sequence[str] | None,
+        allowed: Rules,
+        heard: Iterable[str] = (),
+        form: Callable[[str], str] = str,
     ) -> None:
         self._name = name
+        self._form = form
         self._any = ANY in send_to if send_to is not None else allowed.open
         self._only = None if send_to is None else frozenset(send_to)
         in_chats = {chat for _, chat in allowed.users_in}
@@ -41,7 +48,7 @@ class Reach:
         """Count a chat as configured: the default one."""
         if chat:
             with self._lock:
-                self._listed.add(chat)
+                self._listed |= {chat, self._formed(chat)}
 
     def unheard(self, chats: Iterable[str]) -> list[str]:
         """Return those chats that are not known to have been heard from."""
@@ -66,6 +73,7 @@ class Reach:
         """Return why the agent may not write to a chat, and what to do; `None`: it may."""
         if self._any:
             return None
+        chat = self._formed(chat)
         if self._only is not None:
             if self._only.isdisjoint(enclosing(chat)):
                 return (
@@ -82,3 +90,9 @@ class Reach:
             f" `plugins.{self._name}.access.send_to` (`any` for every chat), or to `access.chats`"
             " if everybody there may also write to the agent"
         )
+
+    def _formed(self, chat: str) -> str:
+        try:
+            return self._form(chat)
+        except ValueError:
+            return chat

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from cobot_session.config import BUILT_IN, MissingSettingsError, is_name, validate_options
+from cobot_session.config import (
+    BUILT_IN,
+    MissingSettingsError,
+    checked_access,
+    is_name,
+    validate_options,
+)
 from cobot_session.errors import ConfigError, PluginError, Problem
 from cobot_session.hooks import bind, hooks_of
 from cobot_session.hookspecs import CHANNEL_HOOKS, OBSERVER_HOOKS
@@ -24,7 +30,7 @@ from cobot_session.registry.stranger import guarded
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from cobot_session.config import Block, Config
+    from cobot_session.config import Block, CommonSettings, Config
     from cobot_session.registry.installed import Installed
 
 
@@ -167,12 +173,19 @@ def _settle(record: PluginRecord, block: Block, config: Config, *, needs_block: 
         record.rest("unconfigured", "cobot.yml has no block for it", _example(record))
         return
     if record.model is None:
+        record.common = _with_ids(config, block, None)
         record.config = {**block.options, record.use: dict(block.options)}
         return
     with guarded("its settings cannot be checked", record.distribution, secrets=True):
         record.config = validate_options(config, block, record.model)
+        record.common = _with_ids(config, block, record.model)
         rules = getattr(record.config, "access", None)
         record.access = rules() if callable(rules) else None
+
+
+def _with_ids(config: Config, block: Block, model: type[BaseModel] | None) -> CommonSettings:
+    """Return a block's common settings with the ids of its access rules in their normal form."""
+    return block.common.model_copy(update={"access": checked_access(config, block, model)})
 
 
 def _example(record: PluginRecord) -> str:
