@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 OFFICIAL_API = "https://api.telegram.org"
 _TOKEN = re.compile(r"[0-9]{3,}:[A-Za-z0-9_-]{30,}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_PERSON = re.compile(r"-?[0-9]{1,20}")
+_CHAT = re.compile(r"-?[0-9]{1,20}(?:/[0-9]{1,20})?")
 _GROUP = re.compile(r"-[0-9]{4,}(?:/[0-9]+)?")
 
 
@@ -132,6 +134,20 @@ class TelegramConfig(Settings):
     def _is_a_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and urlsplit(value.get_secret_value()).scheme != "http":
             raise ValueError("an http proxy such as `http://127.0.0.1:3128` is wanted")
+        return value
+
+    @classmethod
+    def access_id(cls, kind: str, value: str) -> str:
+        """Return the number of a person, a chat, or a chat's topic (`chat/topic`).
+
+        Raises:
+            ValueError: it is a username, or something else that is no number.
+        """
+        form = {"user": _PERSON, "chat": _CHAT}.get(kind)
+        if form is None:
+            raise ValueError("Telegram has no roles")
+        if not form.fullmatch(value):
+            raise ValueError("is no Telegram id: that is a number; a @username can change hands")
         return value
 
     def access(self) -> dict[str, list[str]]:
