@@ -1,14 +1,16 @@
 """An album becomes one message, and nobody loses the order over it."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from cobot_telegram.albums import Albums
-from cobot_telegram.parse import Me
+from cobot_telegram.facts import Me
+from cobot_telegram.parse import parse
 from cobot_telegram.testing import Attachment, BotApiServer, User
 
-ME = Me()
+READ = partial(parse, me=Me())
 PHOTOS = [Attachment("photo", b"1"), Attachment("photo", b"2"), Attachment("photo", b"3")]
 
 
@@ -28,8 +30,8 @@ def test_pieces_become_one_message(world: BotApiServer, ada: User) -> None:
     albums = Albums({}, wait=1.0)
     assert all(albums.take(update) for update in world.bot.updates.pending)
     albums.wake(0.0)
-    assert albums.complete(0.9, ME) == []
-    (message,) = albums.complete(1.0, ME)
+    assert albums.complete(0.9, READ) == []
+    (message,) = albums.complete(1.0, READ)
     assert (message.id, message.content) == (str(first.id), "look")
     assert [media.size for media in message.media] == [1, 1, 1]
     assert message.metadata["album_ids"] == ["1", "2", "3"]
@@ -52,7 +54,7 @@ def test_a_full_album_does_not_wait(world: BotApiServer, ada: User) -> None:
     albums = Albums({}, wait=60.0)
     for update in world.bot.updates.pending:
         albums.take(update)
-    assert len(albums.complete(0.0, ME)[0].media) == 10
+    assert len(albums.complete(0.0, READ)[0].media) == 10
 
 
 def test_what_follows_in_the_chat_waits_and_others_do_not(world: BotApiServer, ada: User) -> None:
@@ -64,7 +66,7 @@ def test_what_follows_in_the_chat_waits_and_others_do_not(world: BotApiServer, a
     taken = [albums.take(update) for update in world.bot.updates.pending]
     albums.wake(0.0)
     assert taken == [True, True, True, True, False]
-    assert [m.content for m in albums.complete(1.0, ME)] == ["look", "nice?"]
+    assert [m.content for m in albums.complete(1.0, READ)] == ["look", "nice?"]
 
 
 def test_pieces_outlive_a_restart_and_do_not_come_twice(world: BotApiServer, ada: User) -> None:
@@ -77,7 +79,7 @@ def test_pieces_outlive_a_restart_and_do_not_come_twice(world: BotApiServer, ada
     for update in updates:
         restarted.take(update)
     restarted.wake(100.0)
-    (message,) = restarted.complete(101.0, ME)
+    (message,) = restarted.complete(101.0, READ)
     assert len(message.media) == 3
     again = Albums(state, wait=1.0)
     assert all(again.take(update) for update in updates)

@@ -15,14 +15,17 @@ def test_a_token_is_enough() -> None:
     """Everything but the token has a default."""
     config = TelegramConfig.model_validate({"bot_token": TOKEN})
     assert config.api_url == "https://api.telegram.org"
-    assert config.access() == {"chats": []}
+    assert config.access() == {"chats": [], "spaces": []}
 
 
 def test_groups_open_the_gate_for_their_chats() -> None:
     """The ids of the listed groups are access rules; numbers are taken as ids."""
     groups = [{"id": -1001234567890, "name": "Main"}, {"id": "-100123/7"}]
     config = TelegramConfig.model_validate({"bot_token": TOKEN, "groups": groups})
-    assert config.access() == {"chats": ["-1001234567890", "-100123/7"]}
+    assert config.access() == {
+        "chats": ["-1001234567890", "-100123/7"],
+        "spaces": ["-1001234567890"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,13 @@ def test_groups_open_the_gate_for_their_chats() -> None:
         ({"bot_token": "abc"}, "digits, a colon"),
         ({"bot_token": TOKEN, "groups": [{"id": 1234567890}]}, "-100"),
         ({"bot_token": TOKEN, "api_url": "ftp://x"}, "http://127.0.0.1:8081"),
+        ({"bot_token": TOKEN, "api_url": "http://x:99999"}, "http://127.0.0.1:8081"),
+        ({"bot_token": TOKEN, "api_url": "https://x/#y"}, "without"),
+        ({"bot_token": TOKEN, "api_url": "https://me:pw@x"}, "no secret"),
+        ({"bot_token": TOKEN, "api_url": f"https://x/bot{TOKEN}"}, "no secret"),
         ({"bot_token": TOKEN, "proxy": "socks5://x:1"}, "http proxy"),
+        ({"bot_token": TOKEN, "proxy": "http://"}, "http proxy"),
+        ({"bot_token": TOKEN, "proxy": "http://x:y"}, "http proxy"),
         ({"bot_token": TOKEN, "webhook": {"url": "https://x/y"}}, "Field required"),
         ({"bot_token": TOKEN, "webhook": {"url": "https://x/y", "secret": "short"}}, "16 to 256"),
         ({"bot_token": TOKEN, "webhook": {"url": "http://x/y", "secret": SECRET}}, "https"),

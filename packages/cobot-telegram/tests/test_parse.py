@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cobot_session.messages import IncomingMessage
+from cobot_telegram.facts import Me
 from cobot_telegram.formatting import as_markdown
 from cobot_telegram.media import safe_name
-from cobot_telegram.parse import ALLOWED_UPDATES, MalformedUpdate, Me, migration, parse
+from cobot_telegram.parse import ALLOWED_UPDATES, MalformedUpdate, migration, parse
 from cobot_telegram.testing import Attachment, BotApiServer, User
 from cobot_telegram.testing.files import FileKind
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from cobot_session.errors import PermanentError
+
+_CHAT = re.compile(r"(-?[0-9]{1,19})(?:/([0-9]{1,10}))?")
+_PUBLIC = re.compile(r"@[A-Za-z0-9_]{1,64}")
+_MESSAGE = re.compile(r"[0-9]{1,19}")
+_SHOWN = 80
+"""Characters of a wrong address that an error repeats."""
 
 
 def channel_id(chat: object, topic: object = None) -> str:
@@ -16,11 +24,24 @@ def chat_and_topic(address: str) -> tuple[int | str, int | None]:
     Raises:
         PermanentError: it is no address of a Telegram chat.
     """
-    chat, slash, topic = address.partition("/")
-    if chat.removeprefix("-").isdecimal() and (not slash or topic.isdecimal()):
+    if found := _CHAT.fullmatch(address):
+        chat, topic = found.groups()
         return int(chat), int(topic) if topic else None
-    if chat.startswith("@") and not slash:
-        return chat, None
+    if _PUBLIC.fullmatch(address):
+        return address, None
     raise PermanentError(
-        f"{address!r} is no Telegram chat: a number, `-100…/7` for a topic, or `@name`"
+        f"{address[:_SHOWN]!r} is no Telegram chat: a number, `-100…/7` for a topic, or `@name`"
     )
+
+
+def message_number(message_id: str) -> int:
+    """Return the number of a message.
+
+    Raises:
+        PermanentError: it is no id of a Telegram message.
+    """
+    if not _MESSAGE.fullmatch(message_id):
+        raise PermanentError(
+            f"{message_id[:_SHOWN]!r} is no id of a Telegram message: they are numbers"
+        )
+    return int(message_id)

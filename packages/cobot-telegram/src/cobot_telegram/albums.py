@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cobot_telegram.parse import Me, chat_of, message_of, parse
+from cobot_telegram.parse import chat_of, message_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cobot_session.messages import IncomingMessage
 
 Update: TypeAlias = Mapping[str, Any]
+Read: TypeAlias = "Callable[[Update], IncomingMessage | None]"
 
 FULL = 10
 """Items an album has at most: https://core.telegram.org/bots/api#sendmediagroup."""
@@ -70,8 +73,8 @@ class Albums:
         due = [self._due(chat, updates, now) for chat, updates in self._held().items()]
         return max(0.0, min(due) - now) if due else None
 
-    def complete(self, now: float, me: Me) -> list[IncomingMessage]:
-        """Take out what is complete, in order."""
+    def complete(self, now: float, read: Read) -> list[IncomingMessage]:
+        """Take out what is complete, in order, as `read` makes messages of updates."""
         held = self._held()
         ready = [chat for chat, updates in held.items() if self._due(chat, updates, now) <= now]
         if not ready:
@@ -82,7 +85,7 @@ class Albums:
             updates = sorted(held.pop(chat), key=lambda one: int(one["update_id"]))
             self._first.pop(chat, None)
             self._last.pop(chat, None)
-            messages += gathered(updates, me)
+            messages += gathered(updates, read)
             given += [one["update_id"] for one in updates]
         self._state[_HELD] = held
         self._state[_GIVEN] = given[-_REMEMBERED:]
@@ -99,12 +102,12 @@ class Albums:
         return min(last + self._wait, first + _LONGEST * self._wait)
 
 
-def gathered(updates: list[Update], me: Me) -> list[IncomingMessage]:
+def gathered(updates: list[Update], read: Read) -> list[IncomingMessage]:
     """Return updates as messages, each album as one where its first piece stood."""
     messages: list[IncomingMessage] = []
     albums: dict[str, IncomingMessage] = {}
     for update in updates:
-        message = parse(update, me)
+        message = read(update)
         album = _album(update)
         if message is None:
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -15,7 +14,8 @@ from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_telegram.albums import Albums
 from cobot_telegram.config import TelegramConfig
 from cobot_telegram.entities import convert
-from cobot_telegram.parse import MalformedUpdate, Me, migration, parse
+from cobot_telegram.facts import Me
+from cobot_telegram.parse import MalformedUpdate, migration, number_of, parse
 from cobot_telegram.parts import MAX_CAPTION, MAX_TEXT
 from cobot_telegram.render import ALBUM, render
 
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from cobot_session.status import Health
     from cobot_telegram.client import Client
     from cobot_telegram.entities import Entity
-    from cobot_telegram.sources import Source, Update
+    from cobot_telegram.sources import Source
 
-_POLL_SECONDS = 25
+_WAIT_SECONDS = 28.0
+"""A call of `session_receive` may take 30 s; a long poll is answered sooner."""
 _LONG = 20_000
 """Characters whose conversion would keep the channel's loop busy for long."""
 _ASIDE_SECONDS = 10.0
-_EDITS_REMEMBERED = 256
+_EDITS_REMEMBERED = 1024
+_SHOWN = 200
+"""Characters of what cannot be read that a log line repeats."""
 
 
 class Telegram(Plugin):
@@ -62,7 +65,7 @@ class Telegram(Plugin):
         self._albums: Albums | None = None
         self._presses: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rendered: OrderedDict[str, list[Entity]] = OrderedDict()
+        self._rendered: OrderedDict[tuple[str, str], list[Entity]] = OrderedDict()
 
     # -- life
 
@@ -102,35 +105,53 @@ class Telegram(Plugin):
         source, albums = self._opened()
         self._answer_presses()
         albums.wake(time.monotonic())
-        if batch := albums.complete(time.monotonic(), self._me):
-            return batch
-        due = albums.due_in(time.monotonic())
-        seconds = _POLL_SECONDS if due is None else min(_POLL_SECONDS, math.ceil(due))
-        updates = await source.next(seconds)
-        batch = self._messages(updates, albums)
-        batch += albums.complete(time.monotonic(), self._me)
-        source.accepted()
-        return batch
+        batch = albums.complete(time.monotonic(), self._read)
+        if not batch:
+            due = albums.due_in(time.monotonic())
+            updates = await source.next(_WAIT_SECONDS if due is None else min(_WAIT_SECONDS, due))
+            batch = self._messages(updates, albums)
+            batch += albums.complete(time.monotonic(), self._read)
+            source.accepted()
+        self._presses = [message.id for message in batch if message.kind == "callback"]
+        return [self._as_known(message) for message in batch]
 
-    def _messages(self, updates: list[Update], albums: Albums) -> list[IncomingMessage]:
+    def _messages(self, updates: list[Any], albums: Albums) -> list[IncomingMessage]:
         """Return what updates say, in the order of their numbers, without what waits in albums."""
         batch = []
-        for update in sorted(updates, key=_number):
-            try:
-                message = parse(update, self._me)
-                if (move := migration(update)) is not None:
-                    self._client.moved(*move)
-            except MalformedUpdate as error:
-                self.context.log.warning(
-                    "skipped the malformed update %s: %s", update.get("update_id"), error
-                )
-                continue
-            if message is None or albums.take(update):
-                continue
-            if message.kind == "callback":
-                self._presses.append(message.id)
-            batch.append(message)
+        for update in sorted(updates, key=lambda one: number_of(one) or 0):
+            message = self._read(update)
+            if message is not None and not albums.take(update):
+                batch.append(message)
         return batch
+
+    def _read(self, update: Any) -> IncomingMessage | None:
+        """Return what an update says; what cannot be read is logged with its number."""
+        try:
+            message = parse(update, self._me)
+            if (move := migration(update)) is not None:
+                self._follow(*move)
+        except MalformedUpdate as error:
+            number = update.get("update_id") if isinstance(update, dict) else update
+            self.context.log.warning(
+                "skipped the malformed update %s: %s", str(number)[:_SHOWN], str(error)[:_SHOWN]
+            )
+            return None
+        return message
+
+    def _follow(self, old: str, new: str) -> None:
+        self._client.moved(old, new)
+        self.context.log.warning(
+            "the group %s has become the supergroup %s: write that id where the old one stands, "
+            "in `groups`, `access` and `default_chat`",
+            old,
+            new,
+        )
+
+    def _as_known(self, message: IncomingMessage) -> IncomingMessage:
+        """Let a group that has moved keep the space that it is configured by."""
+        if message.space_id is not None:
+            message.space_id = self._client.earlier(message.space_id)
+        return message
 
     def _answer_presses(self) -> None:
         """Stop the hourglass on buttons whose presses are stored."""
@@ -163,8 +184,8 @@ class Telegram(Plugin):
         long = len(message.content) > _LONG
         parts = await asyncio.to_thread(render, message) if long else render(message)
         for part in parts:
-            self._rendered[part.content] = part.metadata.get("entities", [])
-            self._rendered.move_to_end(part.content)
+            self._rendered[part.channel_id, part.content] = part.metadata.get("entities", [])
+            self._rendered.move_to_end((part.channel_id, part.content))
         while len(self._rendered) > _EDITS_REMEMBERED:
             self._rendered.popitem(last=False)
         return parts
@@ -179,7 +200,7 @@ class Telegram(Plugin):
 
     async def session_edit(self, channel_id: str, msg_id: str, content: str) -> None:
         """Replace a message's text, or its caption. A text that is there already is success."""
-        entities = self._rendered.get(content)
+        entities = self._rendered.get((channel_id, content))
         if entities is None:
             content, entities = convert(content)
         await self._client.edit(channel_id, msg_id, content, entities)
@@ -212,8 +233,3 @@ class Telegram(Plugin):
         if self._source is None or self._albums is None:
             raise RuntimeError("the channel has not been started")
         return self._source, self._albums
-
-
-def _number(update: Update) -> int:
-    number = update.get("update_id")
-    return number if isinstance(number, int) else 0

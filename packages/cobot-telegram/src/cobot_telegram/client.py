@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import telegram
 from telegram.constants import ReactionEmoji
 
 from cobot_session.errors import PermanentError
-from cobot_telegram.addresses import chat_and_topic
+from cobot_telegram.addresses import chat_and_topic, message_number
+from cobot_telegram.bot import RawBot
+from cobot_telegram.facts import Me
 from cobot_telegram.pace import Pace
-from cobot_telegram.parse import ALLOWED_UPDATES, Me
+from cobot_telegram.parse import ALLOWED_UPDATES
 from cobot_telegram.refusals import Translator
 from cobot_telegram.request import AiohttpRequest, Refused
 from cobot_telegram.sender import Sender
@@ -23,36 +24,8 @@ if TYPE_CHECKING:
     from cobot_telegram.config import TelegramConfig, Webhook
     from cobot_telegram.entities import Entity
 
-_POLL_MARGIN = 10.0
-"""Seconds a long poll may be late before the connection counts as dead."""
 _VARIATION = "\ufe0f"
 _REACTIONS = {str(e.value).replace(_VARIATION, ""): str(e.value) for e in ReactionEmoji}
-
-
-class RawBot(telegram.Bot):
-    """A bot that also tells what Telegram sent as it came.
-
-    The library makes objects of a whole batch of updates at once, so that one which is malformed
-    loses the others; and it puts the token into the address of a file.
-    """
-
-    __slots__ = ()
-
-    async def raw_updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
-        """Return updates from `offset` on, waiting up to `seconds`."""
-        found = await self._post(
-            "getUpdates",
-            {"offset": offset, "timeout": seconds, "allowed_updates": list(ALLOWED_UPDATES)},
-            read_timeout=seconds + _POLL_MARGIN,
-        )
-        return cast("list[dict[str, Any]]", found)
-
-    async def raw_file(self, file_id: str) -> dict[str, Any]:
-        """Return what Telegram knows of a file."""
-        return cast("dict[str, Any]", await self._post("getFile", {"file_id": file_id}))
-
-    def __repr__(self) -> str:
-        return f"<bot {self._token.partition(':')[0]}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +61,12 @@ class Client:
         self._config = config
         self._state = state
         self._request = AiohttpRequest(proxy)
-        self._bot = RawBot(
-            config.bot_token.get_secret_value(),
-            base_url=f"{config.api_url}/bot",
-            base_file_url=f"{config.api_url}/file/bot",
-            request=self._request,
-            get_updates_request=AiohttpRequest(proxy),
-        )
+        token = config.bot_token.get_secret_value()
+        self._bot = RawBot(token, config.api_url, self._request, AiohttpRequest(proxy))
         self._pace = Pace(strict=config.rates == "strict")
         self._translator = Translator(token_field, self._pace)
         self._sender = Sender(self._bot, self._pace, config)
+        self._earlier: dict[str, str] | None = None
 
     async def open(self) -> Me:
         """Connect and return who the bot is."""
@@ -111,7 +80,7 @@ class Client:
 
     # -- receiving
 
-    async def updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
+    async def updates(self, offset: int | None, seconds: int) -> list[Any]:
         """Return updates as they came; asking with an offset confirms what lies below it."""
         with self._translator.call():
             return await self._bot.raw_updates(offset, seconds)
@@ -154,8 +123,8 @@ class Client:
         limit = self._config.max_download
         if (media.size or 0) <= limit:
             with self._translator.call(media.id):
-                file = await self._bot.raw_file(media.id)
-                address = f"{self._bot.base_file_url}/{file.get('file_path', '')}"
+                file = await self._bot.call("getFile", {"file_id": media.id})
+                address = f"{self._bot.base_file_url}/{_file_path(file)}"
                 data = await self._request.download(address, limit)
             if data is not None:
                 return data
@@ -182,12 +151,15 @@ class Client:
         chat, _ = self._place(address)
         with self._translator.call(chat):
             try:
-                await self._bot.edit_message_text(
-                    text,
-                    chat,
-                    _number(message_id),
-                    entities=self._sender.entities(entities),
-                    link_preview_options=self._sender.preview(None),
+                await self._bot.call(
+                    "editMessageText",
+                    {
+                        "chat_id": chat,
+                        "message_id": message_number(message_id),
+                        "text": text,
+                        "entities": list(entities) or None,
+                        "link_preview_options": self._sender.preview(None),
+                    },
                 )
             except Refused as refusal:
                 if _says(refusal, "no text in the message"):
@@ -199,11 +171,14 @@ class Client:
         self, chat: int | str, message_id: str, text: str, entities: Sequence[Entity]
     ) -> None:
         try:
-            await self._bot.edit_message_caption(
-                chat_id=chat,
-                message_id=_number(message_id),
-                caption=text,
-                caption_entities=self._sender.entities(entities),
+            await self._bot.call(
+                "editMessageCaption",
+                {
+                    "chat_id": chat,
+                    "message_id": message_number(message_id),
+                    "caption": text,
+                    "caption_entities": list(entities) or None,
+                },
             )
         except Refused as refusal:
             if not _says(refusal, "message is not modified"):
@@ -214,7 +189,7 @@ class Client:
         chat, _ = self._place(address)
         with self._translator.call(chat):
             try:
-                await self._bot.delete_message(chat, _number(message_id))
+                await self._bot.delete_message(chat, message_number(message_id))
             except Refused as refusal:
                 if not _says(refusal, "message to delete not found"):
                     raise
@@ -233,7 +208,7 @@ class Client:
                 + " ".join(_REACTIONS.values())
             )
         with self._translator.call(chat):
-            await self._bot.set_message_reaction(chat, _number(message_id), wanted)
+            await self._bot.set_message_reaction(chat, message_number(message_id), wanted)
 
     async def typing(self, address: str) -> None:
         """Show that the bot is typing, for five seconds."""
@@ -246,6 +221,13 @@ class Client:
     def moved(self, old: str, new: str) -> None:
         """Remember that a group has become a supergroup."""
         self._state["moved"] = {**self._state.get("moved", {}), old: new}
+        self._earlier = None
+
+    def earlier(self, chat: str) -> str:
+        """Return the id that a supergroup had before it became one, or the id it has."""
+        if self._earlier is None:
+            self._earlier = {new: old for old, new in self._state.get("moved", {}).items()}
+        return self._earlier.get(chat, chat)
 
     def _place(self, address: str) -> tuple[int | str, int | None]:
         chat, topic = chat_and_topic(address)
@@ -253,10 +235,21 @@ class Client:
         return (int(new) if new else chat), topic
 
 
-def _number(message_id: str) -> int:
-    if not message_id.isdecimal():
-        raise PermanentError(f"{message_id!r} is no id of a Telegram message: they are numbers")
-    return int(message_id)
+def _file_path(file: Any) -> str:
+    """Return where a file lies below the server's address of files.
+
+    Raises:
+        PermanentError: it cannot be had from there.
+    """
+    path = file.get("file_path") if isinstance(file, dict) else None
+    if not isinstance(path, str) or not path:
+        raise PermanentError("Telegram does not say where this attachment lies")
+    if path.startswith("/"):
+        raise PermanentError(
+            "the Bot API server keeps its files for programs on its own machine: start it "
+            "without `--local`"
+        )
+    return path
 
 
 def _says(refusal: Refused, words: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
@@ -93,7 +93,7 @@ class TelegramConfig(Settings):
     bot_token: SecretStr = Field(description="From @BotFather, such as `123456:ABC…`.")
     groups: list[Group] = Field([], description="Groups in which everybody may reach the agent.")
     api_url: str = Field(
-        OFFICIAL_API, description="Address of a Bot API server of one's own, without a path."
+        OFFICIAL_API, description="Address of a Bot API server of one's own, without the token."
     )
     proxy: SecretStr | None = Field(None, description="An http proxy, such as `http://host:3128`.")
     webhook: Webhook | None = Field(None, description="Be pushed updates instead of asking.")
@@ -125,14 +125,19 @@ class TelegramConfig(Settings):
     @classmethod
     def _is_a_server(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        if _TOKEN.search(value) or parts.username is not None:
+            raise ValueError("the address holds no secret: the token stands in `bot_token` alone")
+        if parts.scheme not in {"http", "https"} or not _reachable(parts):
             raise ValueError("an address such as `http://127.0.0.1:8081` is wanted")
+        if parts.query or parts.fragment:
+            raise ValueError("an address without `?` and `#` is wanted")
         return value.rstrip("/").removesuffix("/bot")
 
     @field_validator("proxy")
     @classmethod
     def _is_a_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme != "http":
+        parts = urlsplit(value.get_secret_value()) if value is not None else None
+        if parts is not None and (parts.scheme != "http" or not _reachable(parts)):
             raise ValueError("an http proxy such as `http://127.0.0.1:3128` is wanted")
         return value
 
@@ -151,5 +156,17 @@ class TelegramConfig(Settings):
         return value
 
     def access(self) -> dict[str, list[str]]:
-        """Return the access rules that stand in the channel's own keys."""
-        return {"chats": [group.id for group in self.groups]}
+        """Return the access rules that stand in the channel's own keys.
+
+        A group that has become a supergroup keeps its old id as `space_id`, and so its access.
+        """
+        ids = [group.id for group in self.groups]
+        return {"chats": ids, "spaces": [one for one in ids if "/" not in one]}
+
+
+def _reachable(parts: SplitResult) -> bool:
+    """Tell whether an address names a host and, if any, a port that can be."""
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -58,7 +58,8 @@ def media_fields(message: Mapping[str, Any]) -> str | None:
 
 def safe_name(name: object) -> str:
     """Return a sender's file name as one path component without surprises; empty: none is left."""
-    text = _UNSAFE.sub("_", str(name or "")).strip().lstrip(".").strip()
+    whole = str(name or "").encode("utf-8", "replace").decode()
+    text = _UNSAFE.sub("_", whole).strip().lstrip(".").strip()
     if len(text) <= _LONGEST_NAME:
         return text
     stem, dot, suffix = text.rpartition(".")

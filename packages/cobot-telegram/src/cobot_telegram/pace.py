@@ -21,8 +21,10 @@ _CHAT = (3, 3.0)
 _GROUP = (20, 60.0)
 _CHATS_REMEMBERED = 10_000
 _MANY_CHATS = 3
-"""So many chats refused within a few seconds mean that it is the bot's own limit."""
+"""So many chats refused within a few seconds, none too fast itself: it is the bot's limit."""
 _SAME_FLOOD_SECONDS = 3.0
+_SLOT_SECONDS = 5.0
+"""How long a moment that was given is kept for who was to come."""
 
 
 class Window:
@@ -63,32 +65,49 @@ class Pace:
         self._careful_until: OrderedDict[object, float] = OrderedDict()
         self._bot = Window(*_BOT)
         self._chats: OrderedDict[object, tuple[Window, ...]] = OrderedDict()
-        self._refusals: deque[tuple[float, object]] = deque(maxlen=16)
+        self._refusals: deque[tuple[float, object]] = deque(maxlen=64)
+        self._slots: OrderedDict[tuple[object, int | None], float] = OrderedDict()
 
-    def delay(self, chat: int | str) -> tuple[float, Literal["chat", "channel"]]:
-        """Return how many seconds a message to a chat should wait, and by whose limit."""
+    def turn(self, chat: int | str, topic: int | None = None, count: int = 1) -> float:
+        """Count messages that go out now and return 0, or return for how many seconds not.
+
+        Who has to wait for the bot's own limit is given a moment of its own, so that thousands of
+        chats that wait do not all ask again at once.
+        """
         now = self._clock()
+        slot = self._slots.pop((chat, topic), None)
+        if slot is not None and now < slot:
+            self._slots[chat, topic] = slot
+            return slot - now
+        if slot is not None and now < slot + _SLOT_SECONDS:
+            return 0.0
+        delay = self._delay(chat, now)
+        if delay > 0:
+            return delay
+        delay = self._bot.delay(now) if self._strict or now < self._bot_careful_until else 0.0
+        self._note(chat, count, now + delay)
+        if delay > 0:
+            self._slots[chat, topic] = now + delay
+            if len(self._slots) > _CHATS_REMEMBERED:
+                self._slots.popitem(last=False)
+        return delay
+
+    def _delay(self, chat: int | str, now: float) -> float:
         careful = self._strict or now < self._careful_until.get(chat, 0.0)
-        own = max(window.delay(now) for window in self._windows(chat)) if careful else 0.0
-        careful = self._strict or now < self._bot_careful_until
-        everybody = self._bot.delay(now) if careful else 0.0
-        return (own, "chat") if own >= everybody else (everybody, "channel")
+        return max(window.delay(now) for window in self._windows(chat)) if careful else 0.0
 
-    def note(self, chat: int | str, count: int = 1) -> None:
-        """Count messages that go out now."""
-        now = self._clock()
+    def _note(self, chat: int | str, count: int, at: float) -> None:
         for window in (self._bot, *self._windows(chat)):
             for _ in range(count):
-                window.note(now)
+                window.note(at)
 
     def refused(self, chat: object) -> Literal["chat", "channel"]:
         """Take note of a 429 and tell whose limit it was: the chat's, or the bot's.
 
-        Telegram does not say. It is the chat's, unless several chats are refused at once, or the
-        bot as a whole was too fast and this chat was not.
+        Telegram does not say. It is the chat's, unless several chats that were not too fast
+        themselves are refused at once, or the bot as a whole was too fast and this chat was not.
         """
         now = self._clock()
-        self._refusals.append((now, chat))
         if self._is_the_bots(chat, now):
             self._bot_careful_until = now + CAREFUL_SECONDS
             return "channel"
@@ -99,11 +118,13 @@ class Pace:
         return "chat"
 
     def _is_the_bots(self, chat: object, now: float) -> bool:
-        recent = {one for at, one in self._refusals if at > now - _SAME_FLOOD_SECONDS}
-        if chat is None or len(recent) >= _MANY_CHATS:
+        if chat is None:
             return True
-        own = any(window.delay(now) > 0 for window in self._windows(chat))
-        return not own and self._bot.delay(now) > 0
+        if any(window.delay(now) > 0 for window in self._windows(chat)):
+            return False
+        self._refusals.append((now, chat))
+        recent = {one for at, one in self._refusals if at > now - _SAME_FLOOD_SECONDS}
+        return len(recent) >= _MANY_CHATS or self._bot.delay(now) > 0
 
     def _windows(self, chat: object) -> tuple[Window, ...]:
         if chat not in self._chats:

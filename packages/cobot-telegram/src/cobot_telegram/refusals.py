@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _CONFLICT, _TOO_LARGE, _TOO_MANY, _SERVER = 409, 413, 429, 500
+_WORDLESS = frozenset({_TOO_LARGE, _TOO_MANY})
+"""What Telegram's own front says without the words of the Bot API."""
 _DEFAULT_WAIT = 5.0
 """Seconds to wait after a 429 that names none."""
 
@@ -62,7 +64,12 @@ class Translator:
             raise TemporaryError(f"{type(error).__name__}: {error}") from None
 
     def _refusal(self, refusal: Refused, chat: object) -> ChannelError:
-        words = f"Telegram says: {refusal.code} {refusal.description}"
+        words = f"Telegram says: {refusal.code} {refusal.description}".rstrip()
+        if not refusal.description and refusal.code not in _WORDLESS:
+            return TemporaryError(
+                f"something answered {refusal.code} in Telegram's place, and not in its words: "
+                "look at `api_url` and `proxy`"
+            )
         match refusal.code:
             case code if code == _UNAUTHORIZED or (code == _NOT_FOUND and chat is None):
                 return AuthError(

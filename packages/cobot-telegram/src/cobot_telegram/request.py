@@ -23,6 +23,7 @@ _UPLOAD_SECONDS = 110.0
 """Longest silence while a file goes up: the server answers only when it has all of it."""
 _CONNECTIONS = 128
 _OK = range(200, 300)
+_BAD_REQUEST = 400
 
 
 class Refused(TelegramError):
@@ -30,7 +31,7 @@ class Refused(TelegramError):
 
     Args:
         code: HTTP status.
-        description: Telegram's words.
+        description: Telegram's words; empty: it was not Telegram that answered.
         retry_after: seconds to wait, if told.
         migrate_to: id of the supergroup that the group has become, if told.
     """
@@ -46,7 +47,7 @@ class Refused(TelegramError):
         self.description = description
         self.retry_after = retry_after
         self.migrate_to = migrate_to
-        super().__init__(f"{code} {description}")
+        super().__init__(f"{code} {description}".strip())
 
 
 class NotSent(NetworkError):
@@ -127,7 +128,7 @@ class AiohttpRequest(BaseRequest):
                 if answer.status not in _OK:
                     raise refused(answer.status, await answer.read())
                 return await _bounded(answer, limit)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise _broken(error) from None
 
     async def _exchange(
@@ -136,7 +137,7 @@ class AiohttpRequest(BaseRequest):
         try:
             async with self._open(method, url, body, headers, seconds) as answer:
                 return answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise _broken(error) from None
 
     def _open(
@@ -159,11 +160,22 @@ class AiohttpRequest(BaseRequest):
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:
-        """Return the JSON of an answer; what is none came from somebody in between."""
+        """Return the JSON of an answer; what is none came from somebody in between.
+
+        Raises:
+            Refused: it says so, whatever its status.
+            NoAnswer: it is no answer of the Bot API.
+        """
         try:
-            return json.loads(payload)
-        except ValueError:
+            found = json.loads(payload)
+        except (ValueError, RecursionError):
             raise NoAnswer("the answer was no JSON") from None
+        if isinstance(found, dict) and found.get("ok") is False:
+            code = found.get("error_code")
+            raise refused(code if isinstance(code, int) else _BAD_REQUEST, payload)
+        if not isinstance(found, dict) or "result" not in found:
+            raise NoAnswer("the answer was none of the Bot API")
+        return found
 
 
 def refused(status: int, answer: bytes) -> Refused:
@@ -178,8 +190,8 @@ def refused(status: int, answer: bytes) -> Refused:
             None if retry_after is None else float(retry_after),
             parameters.get("migrate_to_chat_id"),
         )
-    except (ValueError, AttributeError, TypeError):
-        return Refused(status, "no words came with it")
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return Refused(status, "")
 
 
 def _encoded(request_data: RequestData | None) -> tuple[Any, dict[str, str]]:
@@ -212,7 +224,7 @@ def _broken(error: Exception) -> NetworkError:
     kind = type(error).__name__
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NotSent(f"no connection to the server ({kind})")
-    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.InvalidURL | UnicodeError):
         return NotSent(f"no way to the server ({kind})")
     if isinstance(error, TimeoutError):
         return NoAnswer("no answer came in time")

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telegram import (
-    InlineKeyboardMarkup,
     InputFile,
     InputMediaAudio,
     InputMediaDocument,
     InputMediaPhoto,
     InputMediaVideo,
-    LinkPreviewOptions,
     MessageEntity,
-    ReplyParameters,
 )
 
 from cobot_session.errors import PermanentError, RateLimited
+from cobot_telegram.bot import message_ids
 from cobot_telegram.config import OFFICIAL_API
 from cobot_telegram.media import safe_name
 from cobot_telegram.render import is_animation
 from cobot_telegram.request import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from telegram import Bot
-
     from cobot_session.messages import Media, OutgoingMessage
+    from cobot_telegram.bot import RawBot
     from cobot_telegram.config import TelegramConfig
     from cobot_telegram.entities import Entity
     from cobot_telegram.pace import Pace
@@ -39,17 +36,16 @@ MAX_UPLOAD = 50_000_000
 MAX_UPLOAD_OWN_SERVER = 2_000_000_000
 MAX_PHOTO = 10_000_000
 _LAST_MESSAGE_ID = 2**31 - 1
-_PATIENCE = 5.0
-"""Seconds a part waits here for its turn; for longer pauses its lane is put to rest."""
+_MESSAGE_ID = re.compile(r"[0-9]{1,10}")
 _NO_PHOTO = ("photo_invalid_dimensions", "image_process_failed", "photo_ext_invalid")
 _METHODS = {
-    "photo": "send_photo",
-    "animation": "send_animation",
-    "video": "send_video",
-    "audio": "send_audio",
-    "voice": "send_voice",
-    "sticker": "send_sticker",
-    "document": "send_document",
+    "photo": "sendPhoto",
+    "animation": "sendAnimation",
+    "video": "sendVideo",
+    "audio": "sendAudio",
+    "voice": "sendVoice",
+    "sticker": "sendSticker",
+    "document": "sendDocument",
 }
 _IN_ALBUMS = {
     "photo": InputMediaPhoto,
@@ -62,7 +58,7 @@ _IN_ALBUMS = {
 class Sender:
     """Sends parts, each when its turn has come."""
 
-    def __init__(self, bot: Bot, pace: Pace, config: TelegramConfig) -> None:
+    def __init__(self, bot: RawBot, pace: Pace, config: TelegramConfig) -> None:
         self._bot = bot
         self._pace = pace
         self._config = config
@@ -77,73 +73,63 @@ class Sender:
             RateLimited: the published limits, kept after a 429, ask for a longer pause.
             Refused, NotSent, NoAnswer: what became of the call.
         """
+        self._take_turn(chat, topic, max(1, len(part.media)))
         files = [await self._file(media) for media in part.media]
-        await self._turn(chat, max(1, len(files)))
         options: dict[str, Any] = {
             "chat_id": chat,
             "message_thread_id": topic,
             "disable_notification": part.metadata.get("silent", self._config.silent) or None,
             "reply_parameters": _reply(part.reply_to),
         }
-        entities = self.entities(part.metadata.get("entities", ()))
+        entities = part.metadata.get("entities") or None
         if len(files) > 1:
             return await self._send_album(part, files, entities, options)
         if rows := part.metadata.get("keyboard"):
-            options["reply_markup"] = InlineKeyboardMarkup.de_json(
-                {"inline_keyboard": rows}, self._bot
-            )
+            options["reply_markup"] = {"inline_keyboard": rows}
         if files:
             return await self._send_file(part, files[0], entities, options)
         preview = self.preview(part.metadata.get("link_preview"))
-        sent = await self._bot.send_message(
-            text=part.content, entities=entities, link_preview_options=preview, **options
+        sent = await self._bot.call(
+            "sendMessage",
+            {"text": part.content, "entities": entities, "link_preview_options": preview} | options,
         )
-        return [sent.message_id]
+        return message_ids(sent)
 
-    def entities(self, given: Sequence[Entity]) -> list[MessageEntity] | None:
-        """Return entities as the library takes them."""
-        return [MessageEntity.de_json(dict(one), self._bot) for one in given] or None
-
-    def preview(self, wanted: bool | None) -> LinkPreviewOptions | None:
+    def preview(self, wanted: bool | None) -> dict[str, bool] | None:
         """Return the options that switch previews of links off, if they are to be off."""
         on = self._config.link_previews if wanted is None else wanted
-        return None if on else LinkPreviewOptions(is_disabled=True)
+        return None if on else {"is_disabled": True}
 
-    async def _turn(self, chat: int | str, count: int) -> None:
-        while True:
-            delay, scope = self._pace.delay(chat)
-            if delay <= 0:
-                self._pace.note(chat, count)
-                return
-            if delay > _PATIENCE:
-                raise RateLimited(delay, scope, "keeping to Telegram's published limits")
-            await asyncio.sleep(delay)
+    def _take_turn(self, chat: int | str, topic: int | None, count: int) -> None:
+        """Go on, or have the lane wait: a part that waits here could be lost with the process."""
+        delay = self._pace.turn(chat, topic, count)
+        if delay > 0:
+            raise RateLimited(delay, "chat", "keeping to Telegram's published limits")
 
     async def _send_file(
         self,
         part: OutgoingMessage,
         file: tuple[str, Any, str | None],
-        entities: list[MessageEntity] | None,
+        entities: list[Entity] | None,
         options: dict[str, Any],
     ) -> list[int]:
         kind, content, filename = file
         if kind != "sticker":
             options |= {"caption": part.content or None, "caption_entities": entities}
-        if filename and kind != "sticker" and not isinstance(content, str):
-            options["filename"] = filename
+        file_ = content if isinstance(content, str) else InputFile(content, filename=filename)
         try:
-            sent = await getattr(self._bot, _METHODS[kind])(**{kind: content}, **options)
+            sent = await self._bot.call(_METHODS[kind], {kind: file_} | options)
         except Refused as refusal:
             if kind != "photo" or not _no_photo(refusal):
                 raise
-            sent = await self._bot.send_document(document=content, **options)
-        return [sent.message_id]
+            sent = await self._bot.call("sendDocument", {"document": file_} | options)
+        return message_ids(sent)
 
     async def _send_album(
         self,
         part: OutgoingMessage,
         files: list[tuple[str, Any, str | None]],
-        entities: list[MessageEntity] | None,
+        entities: list[Entity] | None,
         options: dict[str, Any],
     ) -> list[int]:
         items: list[Any] = []
@@ -154,13 +140,9 @@ class Sender:
                 if isinstance(content, str)
                 else InputFile(content, filename=filename, attach=True)
             )
-            items.append(
-                _IN_ALBUMS[kind](
-                    media, caption=caption, caption_entities=entities if caption else None
-                )
-            )
-        sent = await self._bot.send_media_group(media=items, **options)
-        return [message.message_id for message in sent]
+            over = [MessageEntity.de_json(dict(one)) for one in entities or ()] if caption else None
+            items.append(_IN_ALBUMS[kind](media, caption=caption, caption_entities=over or None))
+        return message_ids(await self._bot.call("sendMediaGroup", {"media": items} | options))
 
     async def _file(self, media: Media) -> tuple[str, Any, str | None]:
         """Return kind, content (bytes, or an address or a file id) and name of an attachment."""
@@ -190,21 +172,23 @@ def _kind(media: Media) -> str:
 
 
 def _read(path: Path, limit: int) -> bytes:
+    """Return what an ordinary file holds; a device or a pipe has no end."""
     try:
-        if path.stat().st_size > limit:
-            raise PermanentError(f"the attachment {path.name} has more than {limit} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise PermanentError(
-            f"the attachment {path.name} cannot be read: {error.strerror}"
-        ) from None
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PermanentError(f"the attachment {path.name} is no ordinary file")
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its path is none"
+        raise PermanentError(f"the attachment {path.name} cannot be read: {reason}") from None
+    return content
 
 
-def _reply(message_id: str | None) -> ReplyParameters | None:
+def _reply(message_id: str | None) -> dict[str, Any] | None:
     """Return whom to quote; nobody, where the id is no message's or the message is gone."""
-    if message_id is None or not message_id.isdecimal() or int(message_id) > _LAST_MESSAGE_ID:
+    if not _MESSAGE_ID.fullmatch(message_id or "") or int(message_id or 0) > _LAST_MESSAGE_ID:
         return None
-    return ReplyParameters(int(message_id), allow_sending_without_reply=True)
+    return {"message_id": int(message_id or 0), "allow_sending_without_reply": True}
 
 
 def _no_photo(refusal: Refused) -> bool:

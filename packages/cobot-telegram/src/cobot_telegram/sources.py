@@ -13,6 +13,7 @@ from aiohttp import web
 
 from cobot_session.errors import ChannelError, TemporaryError
 from cobot_session.status import Health
+from cobot_telegram.parse import number_of
 
 if TYPE_CHECKING:
     from cobot_telegram.client import Client
@@ -26,6 +27,8 @@ _SILENT_SECONDS = 60.0
 _ASK_SECONDS = 8.0
 _RECENT_SECONDS = 120.0
 _MAX_BODY = 1_000_000
+_BODY_SECONDS = 10.0
+"""How long a delivery may take to come in whole."""
 _MOST_WAITING = 100
 _COMMIT_SECONDS = 50.0
 """Telegram waits about a minute for the answer to a delivery."""
@@ -40,7 +43,7 @@ class Source(Protocol):
     async def close(self) -> None:
         """End."""
 
-    async def next(self, seconds: int) -> list[Update]:
+    async def next(self, seconds: float) -> list[Any]:
         """Return what is new, waiting up to `seconds` for something."""
 
     def accepted(self) -> None:
@@ -57,6 +60,7 @@ class Polling:
         self._client = client
         self._offset: int | None = None
         self._given: int | None = None
+        self._poll: asyncio.Task[list[Any]] | None = None
         self._last_answer = time.monotonic()
         self._latency: float | None = None
         self._proved = False
@@ -67,11 +71,29 @@ class Polling:
 
     async def close(self) -> None:
         """End: what was given last stays unconfirmed, and comes again."""
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            poll.cancel()
+            await asyncio.gather(poll, return_exceptions=True)
 
-    async def next(self, seconds: int) -> list[Update]:
-        """Return what is new, waiting up to `seconds` for something."""
-        if not self._proved:
-            seconds = 0  # a quick answer shows that the way is open (again)
+    async def next(self, seconds: float) -> list[Any]:
+        """Return what is new, waiting up to `seconds` for something.
+
+        A poll that lasts longer goes on, and is waited for by the next call.
+        """
+        if self._poll is None:
+            self._poll = asyncio.create_task(self._ask(), name="getUpdates")
+        done, _ = await asyncio.wait({self._poll}, timeout=seconds)
+        if not done:
+            return []
+        poll, self._poll = self._poll, None
+        updates = poll.result()
+        numbers = [number for one in updates if (number := number_of(one)) is not None]
+        self._given = max(numbers) + 1 if numbers else self._offset
+        return updates
+
+    async def _ask(self) -> list[Any]:
+        seconds = POLL_SECONDS if self._proved else 0  # a quick answer shows that the way is open
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds + _SILENT_SECONDS / 2):
@@ -86,8 +108,6 @@ class Polling:
         self._last_answer, self._proved, self._trouble = now, True, ""
         if not updates or now - began < 1:
             self._latency = max(0.0, now - began - (0 if updates else seconds))
-        numbers = [u["update_id"] for u in updates if isinstance(u.get("update_id"), int)]
-        self._given = max(numbers) + 1 if numbers else self._offset
         return updates
 
     def accepted(self) -> None:
@@ -146,7 +166,7 @@ class Pushed:
             self._refuse_all()
             await runner.cleanup()
 
-    async def next(self, seconds: int) -> list[Update]:
+    async def next(self, seconds: float) -> list[Update]:
         """Return what was delivered, waiting up to `seconds` for something."""
         self._confirm()
         found: list[tuple[Update, asyncio.Future[None]]] = []
@@ -200,11 +220,14 @@ class Pushed:
     async def _deliver(self, request: web.Request) -> web.Response:
         secret = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
         wanted = self._webhook.secret.get_secret_value()
-        if not hmac.compare_digest(secret.encode(), wanted.encode()):
+        if not hmac.compare_digest(secret.encode(errors="surrogateescape"), wanted.encode()):
             return web.Response(status=403)
         try:
-            update = json.loads(await request.read())
-        except ValueError:
+            async with asyncio.timeout(_BODY_SECONDS):
+                update = json.loads(await request.read())
+        except TimeoutError:
+            return web.Response(status=408)
+        except (ValueError, RecursionError):
             return web.Response(status=400)
         if not isinstance(update, dict):
             return web.Response(status=400)

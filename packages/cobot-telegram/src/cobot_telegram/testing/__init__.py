@@ -30,6 +30,7 @@ from cobot_telegram.testing.bots import BotAccount, Webhook
 from cobot_telegram.testing.changes import Changes
 from cobot_telegram.testing.chats import Chat, Message
 from cobot_telegram.testing.faults import (
+    Answer,
     CutAfter,
     CutBefore,
     Drip,
@@ -48,6 +49,7 @@ from cobot_telegram.testing.rates import Rates
 from cobot_telegram.testing.server import BotApiServer, Request
 
 __all__ = [
+    "Answer",
     "Attachment",
     "BotAccount",
     "BotApiServer",

@@ -11,14 +11,14 @@ from aiohttp import web
 from cobot_telegram.testing.errors import ApiError
 
 if TYPE_CHECKING:
-    from cobot_telegram.testing.faults import Drip, ServerError
+    from cobot_telegram.testing.faults import Answer, Drip, ServerError
 
 
 def answer(status: int, body: dict[str, Any]) -> web.Response:
     """Return an answer with a JSON body."""
     return web.Response(
         status=status,
-        text=json.dumps(body, ensure_ascii=False),
+        text=json.dumps(body),
         content_type="application/json",
     )
 
@@ -29,6 +29,12 @@ def server_error(fault: ServerError) -> web.Response:
         page = f"<html><body><h1>{fault.status}</h1></body></html>"
         return web.Response(status=fault.status, text=page, content_type="text/html")
     return answer(fault.status, ApiError(fault.status, fault.description).body())
+
+
+def given(fault: Answer) -> web.Response:
+    """Return the answer an `Answer` orders."""
+    kind = "application/json" if fault.body[:1] in (b"{", b"[") else "text/html"
+    return web.Response(status=fault.status, body=fault.body, content_type=kind)
 
 
 def cut(request: web.Request) -> web.Response:

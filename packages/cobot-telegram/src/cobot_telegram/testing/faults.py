@@ -41,6 +41,21 @@ class ServerError:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer with these bytes, as a proxy in between or an odd server does.
+
+    Attributes:
+        body: what the answer holds, JSON or not.
+        status: HTTP status.
+        processed: answer so although the call has been carried out.
+    """
+
+    body: bytes
+    status: int = 200
+    processed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """Do nothing for `seconds`, then go on as usual (also when the caller has gone)."""
 
@@ -75,7 +90,9 @@ class Drip:
     pause: float = 0.01
 
 
-Fault: TypeAlias = Flood | ServerError | Hang | CutBefore | CutAfter | Duplicate | Reorder | Drip
+Fault: TypeAlias = (
+    Flood | ServerError | Answer | Hang | CutBefore | CutAfter | Duplicate | Reorder | Drip
+)
 
 
 @dataclass(slots=True, eq=False)

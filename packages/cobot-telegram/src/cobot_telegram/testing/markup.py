@@ -6,17 +6,11 @@ https://core.telegram.org/bots/api#formatting-options.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from typing import Any, Literal, TypeAlias
-
-from cobot_telegram.testing.errors import ApiError, bad_request
-from cobot_telegram.testing.text import Entity, utf16
+from cobot_telegram.testing.errors import bad_request
+from cobot_telegram.testing.html import html
+from cobot_telegram.testing.marks import Output, Parsed, cannot
 
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!")
-
-Parsed: TypeAlias = tuple[str, list[Entity]]
-_ParseMode: TypeAlias = Literal["markdownv2", "html", "markdown"]
 
 
 def parsed(text: str, mode: str) -> Parsed:
@@ -27,23 +21,10 @@ def parsed(text: str, mode: str) -> Parsed:
     """
     parsers = {"markdownv2": _MarkdownV2, "markdown": _OldMarkdown}
     if mode.lower() == "html":
-        return _html(text)
+        return html(text)
     if mode.lower() not in parsers:
         raise bad_request("unsupported parse_mode")
     return parsers[mode.lower()](text).run()
-
-
-def _cannot(reason: str) -> ApiError:
-    return bad_request(f"can't parse entities: {reason}")
-
-
-@dataclass(slots=True)
-class _Open:
-    kind: str
-    marker: str
-    offset: int
-    at: int
-    fields: dict[str, Any] = field(default_factory=dict)
 
 
 _NAMES = {
@@ -55,37 +36,6 @@ _NAMES = {
 }
 
 
-class _Output:
-    """Plain text in the making, and the entities over it."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.length = 0
-        self.entities: list[Entity] = []
-        self.stack: list[_Open] = []
-
-    def write(self, text: str) -> None:
-        self.parts.append(text)
-        self.length += utf16(text)
-
-    def open(self, kind: str, marker: str, at: int) -> None:
-        self.stack.append(_Open(kind, marker, self.length, at))
-
-    def close(self, **fields: Any) -> None:
-        entry = self.stack.pop()
-        self.entity(entry.kind, entry.offset, **{**entry.fields, **fields})
-
-    def entity(self, kind: str, offset: int, **fields: Any) -> None:
-        if self.length > offset:
-            self.entities.append(
-                {"type": kind, "offset": offset, "length": self.length - offset, **fields}
-            )
-
-    def result(self) -> Parsed:
-        ordered = sorted(self.entities, key=lambda e: (e["offset"], -e["length"]))
-        return "".join(self.parts), ordered
-
-
 class _MarkdownV2:
     """https://core.telegram.org/bots/api#markdownv2-style."""
 
@@ -94,7 +44,7 @@ class _MarkdownV2:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.out = _Output()
+        self.out = Output()
 
     def run(self) -> Parsed:
         while self.at < len(self.text):
@@ -102,7 +52,7 @@ class _MarkdownV2:
         self.end_quote()
         if self.out.stack:
             entry = self.out.stack[-1]
-            raise _cannot(
+            raise cannot(
                 f"Can't find end of {entry.kind.capitalize()} entity at byte offset "
                 f"{self.byte_offset(entry.at)}"
             )
@@ -153,7 +103,7 @@ class _MarkdownV2:
         while not self.text.startswith(fence, self.at):
             if self.at >= len(self.text):
                 kind = "Pre" if fence == "```" else "Code"
-                raise _cannot(
+                raise cannot(
                     f"Can't find end of {kind} entity at byte offset {self.byte_offset(start)}"
                 )
             if self.text[self.at] == "\\" and self.text[self.at + 1 : self.at + 2] in (
@@ -186,7 +136,7 @@ class _MarkdownV2:
         elif marker in _NAMES:
             self.toggle(marker)
         else:
-            raise _cannot(
+            raise cannot(
                 f"Character '{character}' is reserved and must be escaped with the preceding '\\'"
             )
 
@@ -195,7 +145,7 @@ class _MarkdownV2:
             self.out.close()
         elif any(entry.marker == marker for entry in self.out.stack):
             entry = self.out.stack[-1]
-            raise _cannot(
+            raise cannot(
                 f"Can't find end of {entry.kind.capitalize()} entity at byte offset "
                 f"{self.byte_offset(entry.at)}"
             )
@@ -205,7 +155,7 @@ class _MarkdownV2:
 
     def link(self) -> None:
         if self.text[self.at + 1 : self.at + 2] != "(":
-            raise _cannot("a link's text in [] must be followed by its address in ()")
+            raise cannot("a link's text in [] must be followed by its address in ()")
         end = self.at + 2
         url: list[str] = []
         while end < len(self.text) and self.text[end] != ")":
@@ -214,7 +164,7 @@ class _MarkdownV2:
             url.append(self.text[end : end + 1])
             end += 1
         if end >= len(self.text):
-            raise _cannot(f"Can't find end of a URL at byte offset {self.byte_offset(self.at + 2)}")
+            raise cannot(f"Can't find end of a URL at byte offset {self.byte_offset(self.at + 2)}")
         self.at = end + 1
         address = "".join(url)
         if address.startswith("tg://emoji?id="):
@@ -252,75 +202,3 @@ class _OldMarkdown(_MarkdownV2):
             self.at += 1
         else:
             super().toggle(marker)
-
-
-_TAGS = {
-    "b": "bold",
-    "strong": "bold",
-    "i": "italic",
-    "em": "italic",
-    "u": "underline",
-    "ins": "underline",
-    "s": "strikethrough",
-    "strike": "strikethrough",
-    "del": "strikethrough",
-    "tg-spoiler": "spoiler",
-    "code": "code",
-    "pre": "pre",
-    "a": "text_link",
-    "blockquote": "blockquote",
-    "tg-emoji": "custom_emoji",
-}
-
-
-class _Html(HTMLParser):
-    """https://core.telegram.org/bots/api#html-style."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.out = _Output()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "span" and given.get("class") == "tg-spoiler":
-            kind = "spoiler"
-        elif tag in _TAGS:
-            kind = _TAGS[tag]
-        else:
-            raise _cannot(f'Unsupported start tag "{tag}"')
-        inside_pre = bool(self.out.stack) and self.out.stack[-1].kind == "pre"
-        if tag == "code" and inside_pre and given.get("class", "").startswith("language-"):
-            self.out.stack[-1].fields["language"] = given["class"].removeprefix("language-")
-            kind = ""
-        if tag == "blockquote" and "expandable" in given:
-            kind = "expandable_blockquote"
-        self.out.open(kind, tag, 0)
-        if tag == "a":
-            self.out.stack[-1].fields["url"] = given.get("href", "")
-        if tag == "tg-emoji":
-            self.out.stack[-1].fields["custom_emoji_id"] = given.get("emoji-id", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.out.stack:
-            raise _cannot(f'Unexpected end tag "{tag}"')
-        entry = self.out.stack[-1]
-        if entry.marker != tag:
-            raise _cannot(f'Unmatched end tag, expected "</{entry.marker}>", found "</{tag}>"')
-        if entry.kind:
-            self.out.close()
-        else:
-            self.out.stack.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.out.write(data)
-
-
-def _html(text: str) -> Parsed:
-    parser = _Html()
-    parser.feed(text)
-    parser.close()
-    if parser.out.stack:
-        raise _cannot(
-            f'Can\'t find end tag corresponding to start tag "{parser.out.stack[-1].marker}"'
-        )
-    return parser.out.result()

@@ -1,29 +1,24 @@
-"""Everything the server knows: bots, people, places, and what happens between them."""
+"""What happens between people, bots and places."""
 
 from __future__ import annotations
 
-import itertools
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
-from cobot_telegram.testing.bots import BotAccount
-from cobot_telegram.testing.changes import DEFAULT_TIMEOUT, Changes
+from cobot_telegram.testing.changes import DEFAULT_TIMEOUT
 from cobot_telegram.testing.chats import Chat, Message
-from cobot_telegram.testing.faults import Faults
-from cobot_telegram.testing.files import Attachment, Files, StoredFile
 from cobot_telegram.testing.people import Press, User
-from cobot_telegram.testing.updates import Updates
+from cobot_telegram.testing.places import Places
 from cobot_telegram.testing.written import passes_privacy_mode, written_by_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cobot_telegram.testing.bots import BotAccount
+    from cobot_telegram.testing.files import Attachment, StoredFile
     from cobot_telegram.testing.text import Entity
 
-_FILLER = "TEST-only-not-a-real-token-000000000"
-_FIRST_BOT, _FIRST_USER, _FIRST_GROUP = 700_000_001, 1_001, 1_000_000_001
-_CHANNEL_PREFIX = -1_000_000_000_000
+_FIRST_USER = 1_001
 ANONYMOUS_ADMIN = {
     "id": 1087968824,
     "is_bot": True,
@@ -33,47 +28,12 @@ ANONYMOUS_ADMIN = {
 """The `from` of a message by an anonymous group administrator."""
 
 
-class World:
+class World(Places):
     """The state of the server, and the script's verbs over it. All of it is thread-safe."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.changes = Changes()
-        self.files = Files()
-        self.dice = random.Random(seed)  # noqa: S311  # it makes test runs repeatable
-        self.faults = Faults(self.changes, self.dice)
-        self.bots: list[BotAccount] = []
-        self.users: dict[int, User] = {}
-        self.chats: dict[tuple[int, int], Chat] = {}
+        super().__init__(seed)
         self.presses: dict[str, Press] = {}
-        self._numbers = itertools.count(1)
-        self.add_bot()
-
-    # -- who there is ---------------------------------------------------------------------------
-
-    @property
-    def bot(self) -> BotAccount:
-        """The first bot."""
-        return self.bots[0]
-
-    def add_bot(
-        self, username: str = "", *, token: str | None = None, reads_all: bool = True
-    ) -> BotAccount:
-        """Register one more bot and return its account."""
-        with self.changes:
-            number = _FIRST_BOT + len(self.bots)
-            username = username or f"test_{len(self.bots) + 1}_bot"
-            token = token or f"{number}:{_FILLER[: 35 - len(str(number))]}{number}"
-            bot = BotAccount(
-                token=token,
-                id=int(token.partition(":")[0]),
-                username=username,
-                name=username.removesuffix("_bot").replace("_", " ").title(),
-                changes=self.changes,
-                updates=Updates(self.changes),
-                reads_all=reads_all,
-            )
-            self.bots.append(bot)
-            return bot
 
     def user(self, name: str, *, username: str | None = None, user_id: int | None = None) -> User:
         """Bring a person in."""
@@ -82,41 +42,6 @@ class World:
             person = User(self, number, name, username)
             self.users[number] = person
             return person
-
-    def group(self, title: str, *, basic: bool = False, forum: bool = False) -> Chat:
-        """Make a supergroup (or a basic group) with all bots in it; `forum`: it has topics."""
-        number = _FIRST_GROUP + next(self._numbers)
-        chat_id = -number if basic else _CHANNEL_PREFIX - number
-        chat = self._add(Chat(chat_id, "group" if basic else "supergroup", title, self.changes))
-        if forum:
-            chat.fields["is_forum"] = True
-        return chat
-
-    def channel(self, title: str) -> Chat:
-        """Make a channel with all bots as administrators; write there with `posts`."""
-        number = _CHANNEL_PREFIX - _FIRST_GROUP - next(self._numbers)
-        return self._add(Chat(number, "channel", title, self.changes))
-
-    def _add(self, chat: Chat) -> Chat:
-        with self.changes:
-            chat.members.update(bot.id for bot in self.bots)
-            self.chats[0, chat.id] = chat
-            return chat
-
-    def private_chat(self, user: User, bot: BotAccount) -> Chat:
-        """Return the chat between a person and a bot."""
-        with self.changes:
-            key = (bot.id, user.id)
-            if key not in self.chats:
-                fields = {"username": user.username} if user.username else {}
-                self.chats[key] = Chat(user.id, "private", user.name, self.changes, fields)
-            return self.chats[key]
-
-    def chat_for(self, bot: BotAccount, chat_id: int) -> Chat | None:
-        """Return the chat a bot means by an id."""
-        return self.chats.get((0, chat_id)) or self.chats.get((bot.id, chat_id))
-
-    # -- what happens ---------------------------------------------------------------------------
 
     def posts(self, channel: Chat, text: str = "", files: Sequence[Attachment] = ()) -> Message:
         """Write in a channel, as the channel."""
@@ -145,7 +70,7 @@ class World:
         with self.changes:
             stored = [self.files.store(file) for file in files]
             if len(stored) > 1:
-                given["media_group_id"] = str(10**16 + next(self._numbers))
+                given["media_group_id"] = str(10**16 + next(self.numbers))
             made = []
             for position, group in enumerate([[file] for file in stored] or [[]]):
                 body = {
@@ -221,7 +146,7 @@ class World:
     def press(self, message: Message, user: User, data: str) -> Press:
         """Let a person press a button and tell the bot whose message it is under."""
         with self.changes:
-            press = Press(str(10**17 + next(self._numbers)), data, message, self)
+            press = Press(str(10**17 + next(self.numbers)), data, message, self)
             self.presses[press.id] = press
             owner = (message.sender or {}).get("id")
             for bot in self.bots:
