@@ -1,6 +1,7 @@
 """What the tests of this package share."""
 
 import asyncio
+import contextlib
 import logging
 import warnings
 
@@ -8,6 +9,7 @@ import pytest
 
 from cobot_discord import Discord, DiscordSettings
 from cobot_discord.testing import DiscordServer
+from cobot_session.errors import TemporaryError
 from cobot_session.messages import OutgoingMessage
 from cobot_session.plugin import PluginContext
 from cobot_session.state import PluginState
@@ -77,7 +79,8 @@ class Hand:
         got = []
         async with asyncio.timeout(10):
             while len(got) < count:
-                got += await self.receive_once()
+                with contextlib.suppress(TemporaryError):  # told in the status, and asked again
+                    got += await self.receive_once()
         return got
 
     async def receive_once(self):

@@ -80,6 +80,77 @@ async def test_health_tells_the_truth(server, general, hand):
         await hand.until(lambda: bot.channel._gateway.is_alive)
 
 
+async def test_health_has_a_latency_from_the_first_moment(server, general, hand):
+    """A heart that beats at once knows its round trip when the session begins."""
+    async with hand() as bot:  # with 41 s between two beats
+        health = await bot.channel.session_health()
+        assert health.ok
+        assert 0 < health.latency < 10
+
+
+async def test_a_beat_without_its_answer_is_told_before_the_next(
+    server, general, hand, monkeypatch
+):
+    """Health does not wait for the end of an interval of 41 s to tell of a silent line."""
+    monkeypatch.setattr("cobot_discord.heartbeat.PATIENCE", 0.1)
+    server.gateway.acknowledging = False
+    async with hand() as bot:
+        await hand.until(lambda: not bot.channel._gateway.is_alive)
+        health = await bot.channel.session_health()
+    assert (health.ok, health.detail) == (False, "the gateway does not answer heartbeats")
+
+
+async def test_a_lost_gateway_is_told_by_the_next_receive(server, general, hand, monkeypatch):
+    """The loss is told at once and once, by raising; the return by returning."""
+    monkeypatch.setattr("cobot_discord.waiting.LOST_SECONDS", 0.1)
+    async with hand() as bot:
+        receiving = asyncio.create_task(bot.receive_once())
+        server.gateway.refuse()
+        with pytest.raises(TemporaryError, match="the gateway"):
+            await asyncio.wait_for(receiving, 5)
+        assert not (await bot.channel.session_health()).ok
+        receiving = asyncio.create_task(bot.receive_once())
+        await server.gateway.wait_until_async(lambda gateway: not gateway.connections)
+        assert not receiving.done()
+        server.gateway.accept()
+        assert await asyncio.wait_for(receiving, 5) == []
+        assert (await bot.channel.session_health()).ok
+
+
+async def test_a_connection_that_is_resumed_at_once_is_no_loss(server, general, hand):
+    """A reconnect that Discord orders disturbs no receive."""
+    async with hand() as bot:
+        receiving = asyncio.create_task(bot.receive_once())
+        server.gateway.reconnect()
+        await server.gateway.wait_until_async(lambda gateway: gateway.resumed == 1)
+        server.user("ann").says("hello", general)
+        got = await asyncio.wait_for(receiving, 5) or await bot.receive()
+    assert [one.content for one in got] == ["hello"]
+
+
+async def test_a_lost_connection_is_ill_before_its_socket_has_closed(
+    server, general, hand, monkeypatch
+):
+    """Health does not wait for the end of a close handshake that nobody answers."""
+    from cobot_discord.client import Socket
+
+    closing, go_on = asyncio.Event(), asyncio.Event()
+    end = Socket.end
+
+    async def slow(socket, code):
+        closing.set()
+        await go_on.wait()
+        await end(socket, code)
+
+    monkeypatch.setattr(Socket, "end", slow)
+    async with hand() as bot:
+        server.gateway.reconnect()
+        await asyncio.wait_for(closing.wait(), 5)
+        health = await bot.channel.session_health()
+        go_on.set()
+    assert not health.ok
+
+
 async def test_health_sees_a_zombie(server, general, hand):
     """A connection that still brings events but answers no heartbeat is not healthy."""
     server.gateway.heartbeat_interval = 0.5
@@ -96,9 +167,9 @@ async def test_health_sees_a_zombie(server, general, hand):
 async def test_a_session_that_is_lost_at_once_is_no_failed_start(server, general, hand):
     """A start has succeeded when a session began, though it be lost before the start looks."""
     async with hand() as bot:
-        gateway, life = bot.channel._gateway, bot.channel._life
+        gateway = bot.channel._gateway
         gateway.online.clear()
-        waiting = asyncio.create_task(bot.channel._until_online(gateway, life))
+        waiting = asyncio.create_task(bot.channel._waiting.until_online(5))
         await hand.until(lambda: gateway.online._waiters)
         gateway.online.set()
         gateway.online.clear()

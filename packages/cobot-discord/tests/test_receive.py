@@ -182,3 +182,36 @@ async def test_malformed_events_are_left_out_and_the_rest_goes_on(server, genera
         assert await bot.texts() == ["still here"]
         assert server.gateway.identified == 1
     assert "cannot be read" in caplog.text
+
+
+async def test_half_characters_are_replaced(server, general, hand):
+    """Text that no UTF-8 can hold arrives, live and from history, with a mark in its place."""
+    ann, half = server.user("ann"), "a\ud800b\udc00 👍"
+    async with hand() as bot:
+        ann.says(half, general)
+        (live,) = await bot.receive()
+    ann.says(half, general)
+    async with hand() as bot:
+        (missed,) = await bot.receive()
+    assert live.content == missed.content == "a�b� 👍"
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, ["x"], 5, True, 1.5])
+async def test_content_that_is_no_text_is_none(server, general, hand, odd):
+    """What should be text and is not is left out, and the message with it if nothing remains."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        for more in ({}, {"embeds": [{"title": "T"}]}):
+            event = {
+                "id": server.world.new_id(),
+                "channel_id": general.id,
+                "type": 0,
+                "content": odd,
+            }
+            event |= {"author": {"id": ann.id, "username": odd, "global_name": odd}, "content": odd}
+            event |= more
+            event |= {"guild_id": general.guild.id, "timestamp": "2026-01-01T00:00:00+00:00"}
+            server.gateway.dispatch("MESSAGE_CREATE", event)
+        (got,) = await bot.receive()
+    assert (got.content, got.metadata["embeds"]) == ("", [{"title": "T"}])
+    assert got.sender_name == ann.id

@@ -9,7 +9,9 @@ from discord.http import Route
 
 from cobot_discord.gaps import PAGE
 from cobot_discord.payload import form
+from cobot_discord.places import MALFORMED, snowflake
 from cobot_discord.rest import RefusedError
+from cobot_discord.wellformed import wellformed
 from cobot_session.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Api:
         found = await self._rest.request(route, params=params)
         if not isinstance(found, list):
             raise TemporaryError("the history is not a list of messages")
-        return [data for data in found if isinstance(data, dict) and str(data.get("id")).isdigit()]
+        return [wellformed(data) for data in found if _is_message(data)]
 
     async def latest(self, address: str) -> list[Payload]:
         """Return the latest messages of a chat, newest first."""
@@ -159,9 +161,19 @@ def _channel(address: str) -> str:
 
 
 def _number(value: str) -> str:
-    if not (value.isascii() and value.isdigit()):
-        raise PermanentError(f"{value!r} is no Discord id: it should be digits only")
-    return value
+    try:
+        return snowflake(value)
+    except ValueError as error:
+        raise PermanentError(f"{value!r} is no Discord id: {error}") from None
+
+
+def _is_message(data: Any) -> bool:
+    """Tell whether an item of a history has an id, without which it has no place in it."""
+    try:
+        snowflake(data["id"])
+    except MALFORMED:
+        return False
+    return True
 
 
 def _object(value: Any) -> Payload:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from cobot_discord import payload
+from cobot_discord.authors import Authors
 from cobot_discord.config import DiscordSettings
 from cobot_discord.gaps import Gaps
 from cobot_discord.inflow import Item
 from cobot_discord.parse import Parser
-from cobot_discord.places import MALFORMED, Places
+from cobot_discord.places import MALFORMED, Places, snowflake
 from cobot_discord.unsettled import Unsettled, find
+from cobot_discord.waiting import Waiting
 from cobot_session.errors import OutcomeUnknown, TemporaryError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.status import Health
@@ -69,6 +71,7 @@ class Discord(Plugin):
         self._warn()
         client, api = await asyncio.to_thread(_library)
         self._places = Places()
+        self._authors = Authors(self._places)
         self._unsettled = Unsettled()
         self._parser = Parser(self._places, self.config)
         self._gaps = Gaps(
@@ -77,7 +80,8 @@ class Discord(Plugin):
         self._gateway = client.Gateway(self.config, self._take)
         self._api = api.Api(self._gateway.rest)
         self._life = asyncio.create_task(self._live(self._gateway, self._api), name="discord")
-        await self._until_online(self._gateway, self._life)
+        self._waiting = Waiting(self._gateway, self._life, self._gaps.inflow)
+        await self._waiting.until_online(READY_SECONDS)
 
     async def stop(self) -> None:
         """Leave Discord; what came and was not received is read again next time."""
@@ -104,22 +108,6 @@ class Discord(Plugin):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await gateway.close()
-            self._gaps.inflow.wake()
-
-    async def _until_online(self, gateway: Gateway, life: asyncio.Task[None]) -> None:
-        """Return when a session has begun, also one that is lost again by now."""
-        online = asyncio.create_task(gateway.online.wait())
-        try:
-            await asyncio.wait(
-                {online, life}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if online.done():
-                return
-        finally:
-            online.cancel()
-        if life.done():
-            life.result()
-        raise TemporaryError(f"the gateway: {gateway.trouble}")
 
     def _warn(self) -> None:
         asked = self.config.asked()
@@ -132,47 +120,50 @@ class Discord(Plugin):
     # In
 
     async def session_receive(self) -> list[IncomingMessage]:
-        """Return what came; the marks of it are stored with it."""
-        inflow = self._gaps.inflow
-        if not inflow:
-            self._check()
-        await inflow.wait(WAIT_SECONDS)
-        batch = inflow.drain(BATCH)
-        self._gaps.drained()
-        if not batch:
-            self._check()
-        return batch
+        """Return what came; the marks of it are stored with it.
 
-    def _check(self) -> None:
-        """Raise what ended the connection, if something did."""
-        if self._life is not None and self._life.done() and not self._life.cancelled():
-            self._life.result()
-            raise TemporaryError("the connection has ended")
+        Raises:
+            AuthError: Discord refuses us.
+            TemporaryError: the gateway has just been lost; the next call waits for its return.
+        """
+        await self._waiting.until_news(WAIT_SECONDS)
+        batch = self._gaps.inflow.drain(BATCH)
+        self._gaps.drained()
+        return batch
 
     def _take(self, event: Event) -> None:
         """Take a gateway event in, in the order of their coming."""
         name, data, stamp = event
         self._places.learn(name, data)
+        if name == "MESSAGE_DELETE_BULK":
+            for gone in data["ids"]:
+                self._gaps.take(("MESSAGE_DELETE", {**data, "id": gone}, stamp))
+        elif name.startswith("MESSAGE_"):
+            self._gaps.take(event)
+        elif name == "READY":
+            self._gaps.begin()
+        elif name in {"GUILD_CREATE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE"}:
+            self._look(name, snowflake(data["id"]), data)
+
+    def _look(self, name: str, place_id: str, data: Payload) -> None:
+        """Look after what is told of a guild, a channel or a thread."""
         match name:
-            case "READY":
-                self._gaps.begin()
             case "GUILD_CREATE" if not data.get("unavailable"):
-                self._gaps.guild(str(data["id"]))
+                self._gaps.guild(place_id)
             case "CHANNEL_CREATE":
-                self._gaps.created(str(data["id"]))
+                self._gaps.created(place_id)
             case "THREAD_CREATE" if data.get("newly_created"):
-                self._gaps.created(str(data["id"]))
-            case "MESSAGE_DELETE_BULK":
-                for gone in data["ids"]:
-                    self._gaps.take(("MESSAGE_DELETE", {**data, "id": gone}, stamp))
-            case _ if name.startswith("MESSAGE_"):
-                self._gaps.take(event)
+                self._gaps.created(place_id)
+            case "CHANNEL_UPDATE":
+                self._gaps.changed(place_id)
 
     def _deliver(self, name: str, data: Payload, stamp: str) -> None:
         """Queue an event that nothing is missing before; one that cannot be read is left out."""
         try:
             message = self._parsed(name, data, stamp)
-            mark = int(data["id"]) if name == "MESSAGE_CREATE" else 0
+            mark = int(snowflake(data["id"])) if name == "MESSAGE_CREATE" else 0
+            if mark:
+                self._authors.note(data, message)
             if message is not None or mark:
                 self._gaps.inflow.offer(Item(self._parser.place(data), mark, message))
         except MALFORMED as error:
@@ -187,7 +178,7 @@ class Discord(Plugin):
             case "MESSAGE_UPDATE":
                 return self._parser.edit(data)
             case "MESSAGE_DELETE":
-                return self._parser.deletion(data)
+                return self._parser.deletion(data, self._authors.of(data))
         return self._parser.reaction(data, stamp, added=name == "MESSAGE_REACTION_ADD")
 
     async def session_health(self) -> Health:
@@ -196,7 +187,7 @@ class Discord(Plugin):
         if gateway is None:
             return Health(ok=False, detail="not started")
         latency = gateway.latency if gateway.latency != float("inf") else None
-        if gateway.is_alive:
+        if gateway.is_alive and self._life is not None and not self._life.done():
             return Health(ok=True, detail="connected", latency=latency)
         detail = gateway.trouble or "the gateway does not answer heartbeats"
         return Health(ok=False, detail=detail, latency=latency)

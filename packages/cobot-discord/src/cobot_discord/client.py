@@ -25,6 +25,7 @@ from cobot_discord.config import PRIVILEGED
 from cobot_discord.heartbeat import LATE, Heartbeat
 from cobot_discord.places import MALFORMED
 from cobot_discord.rest import Rest
+from cobot_discord.wellformed import wellformed
 from cobot_session.errors import AuthError, ChannelError
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Socket(DiscordWebSocket):
         if text is None:
             return
         try:
-            if self.heart is None and self._greets(text):
+            if self.heart is None and (heart := self._heart_of(text)):
+                self.heart = self._keep_alive = heart  # type: ignore[assignment]  # it fits its use
+                await heart.begin()
                 return
             await super().received_message(text)
         except MALFORMED as error:
@@ -94,19 +97,18 @@ class Socket(DiscordWebSocket):
         except (zlib.error, UnicodeDecodeError):
             raise ReconnectWebSocket(self.shard_id) from None  # the stream cannot be read on
 
-    def _greets(self, text: str) -> bool:
+    def _heart_of(self, text: str) -> Heartbeat | None:
+        """Return the heart that a greeting asks for; `None`: it is another frame."""
         frame = json.loads(text)
         if frame.get("op") != self.HELLO:
-            return False
+            return None
         interval = float(frame["d"]["heartbeat_interval"]) / 1000
-        self.heart = Heartbeat(
+        return Heartbeat(
             interval,
             lambda: {"op": self.HEARTBEAT, "d": self.sequence},
             self.send_heartbeat,
             lambda: self.close(LATE),
         )
-        self._keep_alive = self.heart  # type: ignore[assignment]  # what it uses of it is there
-        return True
 
 
 class Gateway(discord.Client):
@@ -128,6 +130,7 @@ class Gateway(discord.Client):
         self.trouble = "not connected yet"
         self.leaving = False
         self.online = asyncio.Event()
+        self.lost = asyncio.Event()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # there is no voice
         self._shown = discord.CustomActivity(settings.activity) if settings.activity else None
         super().__init__(
@@ -156,7 +159,7 @@ class Gateway(discord.Client):
                 self._up()
             socket = self._socket
             stamp = f"{socket.session_id}:{socket.sequence}" if socket else ""
-            self._on_event((name, data, stamp))
+            self._on_event((name, wellformed(data), stamp))
 
         return parse
 
@@ -221,6 +224,7 @@ class Gateway(discord.Client):
                     await self.ws.poll_event()
         finally:
             self._patience = None
+            self._offline("the connection was lost")  # before the socket has closed
             if self._socket is not None and self._socket is not before:
                 await self._socket.end(GOODBYE if self.leaving else LATE)
 
@@ -233,13 +237,18 @@ class Gateway(discord.Client):
     def _up(self) -> None:
         self._was_up = True
         self.trouble = ""
+        self.lost.clear()
         self.online.set()
         if self._patience is not None:
             self._patience.reschedule(None)
 
-    def _down(self, trouble: str) -> None:
+    def _offline(self, trouble: str) -> None:
         self.online.clear()
+        self.lost.set()
         self.trouble = trouble
+
+    def _down(self, trouble: str) -> None:
+        self._offline(trouble)
         log.info("%s; reconnecting", trouble)
 
     def _refuse(self, code: int) -> None:

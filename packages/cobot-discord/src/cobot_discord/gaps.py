@@ -12,9 +12,10 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cobot_discord.inflow import DIRECT_SPACE, MOST_WAITING, Inflow
+from cobot_discord.inflow import MOST_WAITING, Inflow
+from cobot_discord.marks import DIRECT_SPACE, Marks
 from cobot_discord.parse import moment_of, snowflake_at
-from cobot_discord.places import MALFORMED, Place, snowflake
+from cobot_discord.places import MALFORMED, Place, guild_of, snowflake
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -33,8 +34,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 100
 WORKERS = 4
-RECENT = timedelta(minutes=10)
-"""A chat that was busy so shortly before is looked at even when nothing seems to be missing."""
+GONE = 404
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 Event = tuple[str, dict[str, Any], str]
@@ -72,7 +72,8 @@ class Gaps:
         deliver: Callable[[str, Payload, str], None],
         log: logging.Logger = log,
     ) -> None:
-        self.inflow = Inflow(state, self._is_whole)
+        self.marks = Marks(state)
+        self.inflow = Inflow(self.marks, self._is_whole)
         self._places = places
         self._settings = settings
         self._deliver = deliver
@@ -91,26 +92,33 @@ class Gaps:
         """Begin a new gateway session: anything may have been missed."""
         self._session += 1
         self._open.clear()
-        if self.inflow.floor(DIRECT_SPACE) is None:
-            self.inflow.begin(DIRECT_SPACE, snowflake_at(datetime.now(UTC)))
-        for name, _, newest in [*self.inflow.known("dm"), *self.inflow.known("seen")]:
-            if self._is_old(newest):  # where a guild's floor, or nothing, says as much
-                self.inflow.forget(name)
-        for _, ids, _ in list(self.inflow.known("dm")):
+        if self.marks.floor(DIRECT_SPACE) is None:
+            self.marks.begin(DIRECT_SPACE, snowflake_at(datetime.now(UTC)))
+        for kind in ("dm", "seen", "unread"):
+            for name, _, newest in list(self.marks.known(kind)):
+                if self._is_old(newest):  # where a guild's floor, or nothing, says as much
+                    self.marks.forget(name)
+        for _, ids, _ in list(self.marks.known("dm")):
             self._fill_later(ids[0], None)
 
     def guild(self, guild_id: str) -> None:
         """Take up a guild whose channels have just been told."""
         places = self._places.in_guild(guild_id)
-        if self.inflow.floor(guild_id) is None:
-            self.inflow.begin(guild_id, max([int(guild_id), *(place.last for place in places)]))
+        if self.marks.floor(guild_id) is None:
+            self.marks.begin(guild_id, max([int(guild_id), *(place.last for place in places)]))
         for place in places:
-            if self._may_miss(place):
+            if self.marks.may_miss(place):
                 self._open.discard(place.id)
                 self._fill_later(place.id, guild_id)
             else:
                 self._open_up(place.id)
         self._take_up_archived(guild_id, {place.id for place in places})
+
+    def changed(self, channel_id: str) -> None:
+        """Try once more to read a gap that was forbidden: permissions may be what changed."""
+        place = self._places.get(channel_id)
+        if place is not None and self.marks.unread(place) is not None:
+            self._fill_later(place.id, place.guild)
 
     def created(self, channel_id: str) -> None:
         """Open a channel that came into being under our eyes."""
@@ -119,14 +127,14 @@ class Gaps:
     def take(self, event: Event) -> None:
         """Let an event pass, or hold it until what came before it is there."""
         name, data, _ = event
-        channel_id = snowflake(data["channel_id"])
+        channel_id, guild = snowflake(data["channel_id"]), guild_of(data)
         if self.inflow.is_full or self._held_events >= MOST_WAITING:
-            self._lose(channel_id, name, data)
+            self._lose(channel_id, name, guild)
         elif channel_id in self._open:
             self._deliver(*event)
         else:
             self._held.setdefault(channel_id, []).append(event)
-            self._fill_later(channel_id, data.get("guild_id"))
+            self._fill_later(channel_id, guild)
 
     def drained(self) -> None:
         """Fetch again what did not fit into memory, now that there is room."""
@@ -191,14 +199,20 @@ class Gaps:
         if place is None and guild is not None:
             place = self._places.add(await history.channel(channel_id), guild)
         place = place or Place(channel_id, 1)
-        after = self.inflow.gap_begins(place)
+        after = self.marks.gap_begins(place)
         if after is None or not self._settings.backfill_messages:
             return
-        missed = await self._missed(place, after, history)
+        try:
+            missed = await self._missed(place, after, history)
+        except PermanentError as error:
+            if getattr(error, "status", 0) != GONE:
+                self.marks.leave_unread(place, after)
+            raise
         if place.guild:
             await self._add_members(missed, place.guild, history)
         for data in missed:
             self._deliver("MESSAGE_CREATE", data, "")
+        self.marks.was_read(place)
         if missed:
             self._log.info("read %d missed messages of chat %s", len(missed), place.address)
 
@@ -237,9 +251,17 @@ class Gaps:
                 continue
             user_id = str(author.get("id"))
             if user_id not in members:
-                members[user_id] = await history.member(guild, user_id)
+                members[user_id] = await self._member(guild, user_id, history)
             if member := members[user_id]:
                 data["member"] = member
+
+    async def _member(self, guild: str, user_id: str, history: History) -> Payload | None:
+        """Return a member; of one who may not be looked up no roles are known."""
+        try:
+            return await history.member(guild, snowflake(user_id))
+        except (PermanentError, *MALFORMED) as error:
+            self._log.warning("the roles of user %s are not known: %s", user_id, error)
+            return None
 
     # Holding
 
@@ -253,28 +275,19 @@ class Gaps:
             self._pending[channel_id] = guild
             self._jobs.put_nowait(channel_id)
 
-    def _lose(self, channel_id: str, name: str, data: Payload) -> None:
+    def _lose(self, channel_id: str, name: str, guild: str | None) -> None:
         """Keep only in mind that something came; the history has it when there is room."""
         if not self._starved:
             self._log.warning("too much waits in memory; chats catch up from their history")
         self._open.discard(channel_id)
         self._held.pop(channel_id, None)
-        self._starved[channel_id] = data.get("guild_id")
+        self._starved[channel_id] = guild
         if name != "MESSAGE_CREATE":
             self._log.warning("a %s did not fit into memory and is lost", name)
 
-    def _may_miss(self, place: Place) -> bool:
-        marks = self.inflow.marks(place)
-        begins = self.inflow.gap_begins(place)
-        if begins is None or not place.last:
-            return False
-        if not marks:
-            return place.last > begins
-        return place.last > marks[-1] or datetime.now(UTC) - moment_of(marks[-1]) < RECENT
-
     def _take_up_archived(self, guild_id: str, listed: set[str]) -> None:
         """Look after threads that spoke and are not listed any more."""
-        for _, ids, _ in list(self.inflow.known("seen")):
+        for _, ids, _ in [*self.marks.known("seen"), *self.marks.known("unread")]:
             parent = self._places.get(ids[0])
             if parent is not None and parent.guild == guild_id and ids[-1] not in listed:
                 self._fill_later(ids[-1], guild_id)

@@ -8,7 +8,7 @@ https://discord.com/developers/docs/events/gateway#sending-heartbeats
 from __future__ import annotations
 
 import asyncio
-import random
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 LATE = 4000
 """The close code for a connection that stopped answering; it keeps the session."""
+PATIENCE = 10.0
+"""Seconds without an answer that are a bad sign; the connection has until the next beat."""
 
 
 class Heartbeat:
-    """Beats every `interval` seconds, with the interface of discord.py's keep-alive handler.
+    """Beats at once and then every `interval` seconds; discord.py's keep-alive handler in form.
 
     Args:
         interval: seconds between two beats.
@@ -44,14 +46,20 @@ class Heartbeat:
         self._send = send
         self._give_up = give_up
         self._sent: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Beat, so that the round trip is known when the session begins, and go on beating."""
+        await self._beat()
         self._task = asyncio.create_task(self._run(), name="discord heartbeat")
 
     @property
     def is_answered(self) -> bool:
-        """No beat has waited for its answer for a whole interval."""
+        """No beat has waited for its answer for long."""
         if self._sent is None:
             return True
-        return asyncio.get_running_loop().time() - self._sent < self.interval
+        waited = asyncio.get_running_loop().time() - self._sent
+        return waited < min(self.interval, PATIENCE)
 
     def ack(self) -> None:
         """Note an acknowledgement."""
@@ -68,16 +76,17 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Beat no more."""
-        if self._task is not asyncio.current_task():
+        if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
     async def _run(self) -> None:
-        await asyncio.sleep(self.interval * random.random())  # noqa: S311 - so that not all beat at once
+        await asyncio.sleep(self.interval)
         while self._sent is None:
-            self._sent = asyncio.get_running_loop().time()
-            try:
-                await self._send(self._payload())
-            except (OSError, RuntimeError, ClientError, ConnectionClosed):
-                return  # who reads the connection sees its end, too
+            await self._beat()
             await asyncio.sleep(self.interval)
         await self._give_up()
+
+    async def _beat(self) -> None:
+        self._sent = asyncio.get_running_loop().time()
+        with contextlib.suppress(OSError, RuntimeError, ClientError, ConnectionClosed):
+            await self._send(self._payload())  # who reads the connection sees its end, too

@@ -58,8 +58,9 @@ def names(data: Payload) -> dict[str, str]:
 
 
 def shown_name(person: Payload) -> str:
-    """Return the name a user shows: the chosen one, else the unique one."""
-    return str(person.get("global_name") or person.get("username") or person["id"])
+    """Return the name a user shows: the chosen one, else the unique one, else the id."""
+    names = (person.get("global_name"), person.get("username"))
+    return next((name for name in names if name and isinstance(name, str)), str(person["id"]))
 
 
 def is_meant(data: Payload, places: Places) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cobot_discord.authors import NOBODY, Author
 from cobot_discord.mentions import is_meant, names, readable, shown_name
-from cobot_discord.places import DIRECT, Place, snowflake
+from cobot_discord.places import DIRECT, Place, guild_of, snowflake
 from cobot_session.messages import IncomingMessage, Media, MediaKind
 
 if TYPE_CHECKING:
@@ -62,11 +63,19 @@ class Parser:
         made.metadata["edited_at"] = data["edited_timestamp"]
         return made
 
-    def deletion(self, data: Payload) -> IncomingMessage | None:
-        """Return that a message is gone. Discord does not tell whose it was, nor who did it."""
-        if not self._is_heard_place(data):
+    def deletion(self, data: Payload, author: Author | None = None) -> IncomingMessage | None:
+        """Return that a message is gone. Discord does not tell whose it was, nor who did it.
+
+        Args:
+            data: the event.
+            author: who wrote it, if that is known; what the agent never got is left out.
+        """
+        if not self._is_heard_place(data) or (author is not None and not author.heard):
             return None
-        made = self._event(data, "", "", "")
+        author = author or NOBODY
+        made = self._event(data, author.id, author.name, "")
+        made.roles = list(author.roles)
+        made.metadata |= {"on_own": True} if author.own else {}
         made.id, made.kind = snowflake(data["id"]), "deletion"
         made.key = f"d{made.id}"
         return made
@@ -96,8 +105,8 @@ class Parser:
         """Return the place of an event, also one that is not known yet."""
         channel_id = snowflake(data["channel_id"])
         known = self.places.get(channel_id)
-        guild = data.get("guild_id")
-        return known or Place(channel_id, 0 if guild else 1, guild=str(guild) if guild else None)
+        guild = guild_of(data)
+        return known or Place(channel_id, 0 if guild else 1, guild=guild)
 
     def _is_gated(self, data: Payload) -> bool:
         return self.settings.respond == "mentioned" and bool(data.get("guild_id"))
@@ -115,9 +124,11 @@ class Parser:
 
     def _made(self, data: Payload, author: Payload, media: list[Media]) -> IncomingMessage:
         member = data.get("member") or {}
-        name = member.get("nick") or shown_name(author)
-        text = readable(str(data.get("content") or ""), data, self.places)
-        made = self._event(data, snowflake(author["id"]), str(name), text)
+        nick = member.get("nick")
+        name = nick if nick and isinstance(nick, str) else shown_name(author)
+        content = data.get("content")
+        text = readable(content if isinstance(content, str) else "", data, self.places)
+        made = self._event(data, snowflake(author["id"]), name, text)
         made.id = snowflake(data["id"])
         made.key = f"m{made.id}"
         made.timestamp = _time(data["timestamp"])
@@ -155,7 +166,7 @@ def _facts(data: Payload, author: Payload) -> dict[str, Any]:
     """Return the metadata of a message, without what is empty."""
     snapshots = data.get("message_snapshots") or ()
     facts = {
-        "username": author.get("username"),
+        "username": author.get("username") if isinstance(author.get("username"), str) else None,
         "bot": bool(author.get("bot")),
         "webhook_id": data.get("webhook_id"),
         "mentions": names(data),

@@ -24,16 +24,31 @@ TALKING = frozenset({0, 2, 5, 13})
 """Types of channels with messages of their own: text, voice, announcements, stage."""
 
 
+MOST_DIGITS = 19
+
+
 def snowflake(value: object) -> str:
     """Return an id as text.
 
     Raises:
-        ValueError: it is none: Discord's ids are digits.
+        ValueError: it is none: Discord's ids are whole numbers above 0 that fit in 63 bits.
     """
     text = str(value)
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise ValueError("an id should be digits")
-    return text
+    if not 0 < int(text) < 2**63:
+        raise ValueError("an id should be above 0 and below 2**63")
+    return str(int(text))
+
+
+def guild_of(data: Payload) -> str | None:
+    """Return the guild an event names; `None`: it happened outside of any.
+
+    Raises:
+        ValueError: what it names is no id.
+    """
+    guild = data.get("guild_id")
+    return None if guild is None else snowflake(guild)
 
 
 @dataclass(slots=True)
@@ -114,27 +129,26 @@ class Places:
             case "CHANNEL_DELETE" | "THREAD_DELETE":
                 self._places.pop(str(data["id"]), None)
             case "THREAD_LIST_SYNC":
-                self._add_all(data.get("threads"), str(data["guild_id"]))
+                self._add_all(data.get("threads"), snowflake(data["guild_id"]))
             case "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE":
                 self._learn_role(str(data["guild_id"]), data["role"])
 
     def add(self, data: Payload, guild_id: str | None = None) -> Place:
         """Take in one channel object."""
-        guild = data.get("guild_id") or guild_id
         parent = data.get("parent_id")
         place = Place(
             snowflake(data["id"]),
             int(data["type"]),
             str(data.get("name") or ""),
-            str(guild) if guild else None,
-            str(parent) if parent else None,
-            int(data.get("last_message_id") or 0),
+            guild_of(data) or guild_id,
+            None if parent is None else snowflake(parent),
+            _last(data.get("last_message_id")),
         )
         self._places[place.id] = place
         return place
 
     def _learn_guild(self, data: Payload) -> None:
-        guild_id = str(data["id"])
+        guild_id = snowflake(data["id"])
         if data.get("unavailable"):
             return
         self._guilds[guild_id] = _Guild()
@@ -161,3 +175,10 @@ class Places:
         self._guilds.pop(guild_id, None)
         for place in [p for p in self._places.values() if p.guild == guild_id]:
             del self._places[place.id]
+
+
+def _last(value: object) -> int:
+    """Return the id of a last message; what is none hides no channel."""
+    with contextlib.suppress(ValueError):
+        return int(snowflake(value))
+    return 0

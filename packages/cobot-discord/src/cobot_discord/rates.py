@@ -10,6 +10,7 @@ https://discord.com/developers/docs/topics/rate-limits
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from discord.http import Ratelimit
@@ -21,8 +22,25 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds a request waits for its bucket by itself."""
+MOST_SECONDS = 86_400.0
+"""The longest wait that is believed."""
 _FIRST_ANSWER = 30.0
 """Seconds to wait for the answer that tells an unknown bucket's size."""
+
+
+def seconds_told(value: object) -> float | None:
+    """Return the seconds that an answer tells to wait; `None`: it tells none that can be meant.
+
+    Args:
+        value: a number, or a header's text; what is longer than a day is taken for a day.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, MOST_SECONDS) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 class Bucket(Ratelimit):
@@ -49,8 +67,15 @@ class Bucket(Ratelimit):
 
     def update(self, response: ClientResponse, *, use_clock: bool = False) -> None:
         """Learn from an answer, which may not have counted what else is under way."""
-        super().update(response, use_clock=use_clock)
-        told = int(response.headers.get("X-RateLimit-Remaining", "0"))
+        try:
+            super().update(response, use_clock=use_clock)
+            told = int(response.headers.get("X-RateLimit-Remaining", "0"))
+        except (LookupError, ValueError, ArithmeticError, OSError):
+            told = 0  # an odd header: one request at a time, soon again
+            self.limit, self.reset_after = 1, 0.0
+        self.limit = max(1, self.limit)
+        self.reset_after = seconds_told(self.reset_after) or 0.0
+        self.expires = self._loop.time() + self.reset_after
         self.remaining = max(0, min(self.remaining, told - (self.outgoing - 1)))
 
     async def __aexit__(self, *_: object) -> None:

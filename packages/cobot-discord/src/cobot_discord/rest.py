@@ -17,7 +17,7 @@ from discord.errors import DiscordException, HTTPException
 from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient, Route
 
-from cobot_discord.rates import Bucket
+from cobot_discord.rates import Bucket, seconds_told
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -44,7 +44,8 @@ UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """What aiohttp raises when a request did not leave."""
 _GATEWAY_TROUBLE = frozenset({502, 504, 524})
 """Answers of a proxy that does not know what became of the request."""
-_PROXY_PAUSE = 60.0
+_PROXY_PAUSE, _PAUSE = 60.0, 1.0
+"""Seconds to wait where a 429 does not say how long: the proxy's, and Discord's own."""
 
 
 class Rest(HTTPClient):
@@ -170,13 +171,14 @@ class Rest(HTTPClient):
     async def _limited(self, answer: ClientResponse) -> RateLimited:
         """Return what a 429 says; a global one holds all requests back that come later."""
         try:
-            told = json.loads(await answer.text())
-        except (ValueError, aiohttp.ClientError, TimeoutError):
-            told = None
-        if not isinstance(told, dict) or "retry_after" not in told:  # the proxy's, not Discord's
-            told = {"retry_after": _number(answer.headers.get("Retry-After")), "global": True}
-        seconds = max(0.05, float(told["retry_after"]))
-        everywhere = bool(told.get("global"))
+            told, proxy = json.loads(await answer.text()), False
+        except (ValueError, RecursionError, aiohttp.ClientError, TimeoutError):
+            told, proxy = None, True  # the proxy's, not Discord's
+        told = told if isinstance(told, dict) else {}
+        words = (told.get("retry_after"), answer.headers.get("Retry-After"))
+        meant = [one for one in map(seconds_told, words) if one is not None]
+        seconds = max(0.05, [*meant, _PROXY_PAUSE if proxy else _PAUSE][0])
+        everywhere = proxy or told.get("global") is True
         if everywhere:
             self._blocked_until = asyncio.get_running_loop().time() + seconds
         log.warning("rate limited for %g s%s", seconds, " (everything)" if everywhere else "")
@@ -202,13 +204,6 @@ class RefusedError(PermanentError):
         self.status = status
         self.code = code
         super().__init__(message)
-
-
-def _number(value: str | None) -> float:
-    try:
-        return float(value or _PROXY_PAUSE)
-    except ValueError:
-        return _PROXY_PAUSE
 
 
 def _name(error: BaseException) -> str:
