@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cobot_session.cli import dead
+from cobot_session.cli import dead, pair
 from cobot_session.cli.channels import channels
 from cobot_session.cli.chat import chat
 from cobot_session.cli.configuring import init, schema
@@ -57,4 +57,5 @@ app.command()(schema)
 app.command()(init)
 app.command()(new)
 app.command()(demo)
+app.add_typer(pair.app, name="pair")
 app.add_typer(dead.app, name="dead")

@@ -16,6 +16,9 @@ from cobot_session.errors import ConfigError, PluginError
 from cobot_session.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cobot_session.errors import Problem
     from cobot_session.registry import PluginRecord
     from cobot_session.status import Status
 
@@ -37,13 +40,19 @@ def channels(
     place = Place.of(settings)
     registry = Registry(settings)
     mistakes = _look(registry, check=check)
-    lines = [Line.of(record, place, checked=check) for record in registry.records.values()]
+    problems = settings.problems if mistakes is None else mistakes.problems
+    lines = [
+        Line.of(record, place, _of_block(record, problems), checked=check)
+        for record in registry.records.values()
+    ]
     if as_json:
         output.as_json([line.as_json() for line in lines])
     else:
         _show(lines, place)
         if settings.problems and mistakes is None:
-            output.note("cobot.yml has mistakes; `cobot-session doctor` tells them.")
+            for problem in settings.problems:
+                output.note(str(problem))
+            output.note("cobot.yml has mistakes; `cobot-session doctor` tells them all.")
     if mistakes is not None:
         raise typer.Exit(told(mistakes))
     if check and any(record.state == "failed" for record in registry.records.values()):
@@ -71,14 +80,16 @@ class Line:
     fresh: bool
 
     @classmethod
-    def of(cls, record: PluginRecord, place: Place, *, checked: bool) -> Line:
-        """Merge what is found here with what a session said."""
+    def of(cls, record: PluginRecord, place: Place, mistakes: str, *, checked: bool) -> Line:
+        """Merge what is found here with what a session said, and with the mistakes in its block."""
         told = place.statuses.get(record.id)
         state: str = record.state
         if state == "ready" and not checked and record.id not in _BUILT_IN:
             state = "installed"
         reason, remedy = record.reason, record.remedy
-        if told is not None and place.is_fresh and not (checked and record.state != "ready"):
+        if mistakes and record.state != "disabled":
+            state, reason, remedy = "failed", mistakes, ""
+        if told is not None and place.is_fresh and not (checked and state == "failed"):
             state = told.state
             if told.state != "online":
                 reason = reason or told.last_error or ""
@@ -103,6 +114,13 @@ class Line:
                 "fresh": self.fresh,
             },
         }
+
+
+def _of_block(record: PluginRecord, problems: Sequence[Problem]) -> str:
+    """Return in a sentence which mistakes there are in a plugin's block; they are told below."""
+    block = f"plugins.{record.id}"
+    fields = [one.field for one in problems if f"{one.field}.".startswith(f"{block}.")]
+    return f"its block has mistakes: {', '.join(dict.fromkeys(fields))}" if fields else ""
 
 
 def _look(registry: Registry, *, check: bool) -> ConfigError | None:

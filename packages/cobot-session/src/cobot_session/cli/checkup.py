@@ -8,11 +8,14 @@ import platform
 import shutil
 import sqlite3
 import tempfile
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cobot_session.cli.choice import CONSOLE
+from cobot_session.cli.finding import Finding
 from cobot_session.cli.place import Place
+from cobot_session.cli.refused import gate_findings
 from cobot_session.config import load_config
 from cobot_session.engine import SPOOL_FILE
 from cobot_session.errors import ConfigError, PluginError, SpoolError
@@ -20,6 +23,8 @@ from cobot_session.gate import Rules, rules
 from cobot_session.redact import Redactor
 from cobot_session.registry import Registry
 from cobot_session.secrets_found import secrets_in
+from cobot_session.spool.access import Book
+from cobot_session.spool.beside import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,23 +38,6 @@ _NEEDED_SQLITE = (3, 24, 0)
 """The first with `INSERT … ON CONFLICT`."""
 _LITTLE_SPACE = 100 * 1024 * 1024
 _OTHERS = 0o077
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        state: `ok`; `warning`: it works, maybe not as meant; `error`: it does not.
-        about: what was looked at.
-        finding: what was seen.
-        remedy: what to do about it.
-    """
-
-    state: Literal["ok", "warning", "error"]
-    about: str
-    finding: str
-    remedy: str = ""
 
 
 def findings(path: Path | None) -> list[Finding]:
@@ -67,11 +55,19 @@ def findings(path: Path | None) -> list[Finding]:
     registry = Registry(config or load_config({}))
     problems = (*problems, *_load(registry))
     found += _configuration(config, problems)
+    book = Book()
     if config is not None:
         found += _workspace(config)
-    found += _plugins(registry, {problem.field for problem in problems})
+        with suppress(SpoolError):  # told already
+            book = _beside(config).book()
+            found += gate_findings(_beside(config).drops(), book)
+    found += _plugins(registry, {problem.field for problem in problems}, book)
     redact = _redactor(config, registry).redact
     return [replace(one, finding=redact(one.finding), remedy=redact(one.remedy)) for one in found]
+
+
+def _beside(config: Config) -> Beside:
+    return Beside(config.workspace.folder / SPOOL_FILE)
 
 
 def _load(registry: Registry) -> tuple[Problem, ...]:
@@ -197,14 +193,15 @@ def _set_aside(path: Path) -> Iterator[Finding]:
             yield Finding("warning", "spool", finding, remedy)
 
 
-def _plugins(registry: Registry, told: Collection[str]) -> Iterator[Finding]:
+def _plugins(registry: Registry, told: Collection[str], book: Book) -> Iterator[Finding]:
     """Tell of each plugin; mistakes in `told` fields have been told."""
     for record in registry.records.values():
         about = f"plugin {record.id}"
         origin = f"{record.distribution} {record.version}" if record.distribution else ""
         if record.state == "ready":
             yield Finding("ok", about, origin)
-            yield from _gate(record)
+            if not book.paired.get(record.id):
+                yield from _gate(record)
         elif record.state == "disabled":
             yield Finding("ok", about, record.reason)
         elif record.state == "failed":
@@ -237,6 +234,7 @@ def _gate(record: PluginRecord) -> Iterator[Finding]:
             "warning",
             f"plugin {record.id}",
             "nobody may write to the agent here",
-            f'Name who may: `plugins: {{{record.id}: {{access: {{users: ["…"]}}}}}}`;'
-            " the log tells the ids of those who were refused.",
+            f'Name who may: `plugins: {{{record.id}: {{access: {{users: ["…"]}}}}}}`, or'
+            f" `cobot-session pair add {record.id} ID`; the log tells the ids of those who were"
+            " refused.",
         )

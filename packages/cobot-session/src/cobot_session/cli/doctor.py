@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from cobot_session.cli import output
-from cobot_session.cli.checkup import Finding, findings
+from cobot_session.cli.checkup import findings
 from cobot_session.cli.options import ConfigOption, JsonOption
 from cobot_session.cli.outcome import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cobot_session.cli.finding import Finding
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:

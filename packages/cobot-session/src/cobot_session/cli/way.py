@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from cobot_session.cli.choice import only
+from cobot_session.cli.naming import known_channel
 from cobot_session.cli.outcome import UsageMistake
 from cobot_session.config import BUILT_IN
 from cobot_session.errors import CobotError
 from cobot_session.messages import Receipt, new_id
-from cobot_session.nearest import nearest
 from cobot_session.registry import Registry
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def with_needs(config: Config, channel: str) -> Config:
         UsageMistake: there is no such channel.
         ConfigError: its settings have mistakes.
     """
-    _check_name(config, channel)
+    known_channel(config, channel)
     names: set[str] = set()
     needed = {channel}
     while not needed <= names:
@@ -85,16 +85,6 @@ def with_needs(config: Config, channel: str) -> Config:
         metas = (record.meta for record in registry.records.values() if record.id in names)
         needed = {name for meta in metas if meta for name in _meant(meta.dependencies, config)}
     return only(config, names)
-
-
-def _check_name(config: Config, channel: str) -> None:
-    registry = Registry(config)
-    registry.survey()
-    if channel in BUILT_IN or channel not in registry.records:
-        known = sorted(set(registry.records).difference(BUILT_IN))
-        meant = nearest(channel, known)
-        hint = f"Did you mean `{meant}`?" if meant else f"There are: {', '.join(known) or 'none'}."
-        raise UsageMistake(f"there is no channel `{channel}`. {hint}")
 
 
 def _load_silently(registry: Registry) -> None:

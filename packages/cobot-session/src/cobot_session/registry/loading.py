@@ -177,10 +177,33 @@ def _settle(record: PluginRecord, block: Block, config: Config, *, needs_block: 
         record.config = {**block.options, record.use: dict(block.options)}
         return
     with guarded("its settings cannot be checked", record.distribution, secrets=True):
-        record.config = validate_options(config, block, record.model)
-        record.common = _with_ids(config, block, record.model)
+        record.config = _settings(record, block, config, record.model)
         rules = getattr(record.config, "access", None)
         record.access = rules() if callable(rules) else None
+
+
+def _settings(
+    record: PluginRecord, block: Block, config: Config, model: type[BaseModel]
+) -> BaseModel:
+    """Return the plugin's validated settings, and put its access rules into the record.
+
+    Raises:
+        ConfigError: every mistake in either.
+    """
+    problems: tuple[Problem, ...] = ()
+    try:
+        record.common = _with_ids(config, block, model)
+    except ConfigError as error:
+        problems = error.problems
+    try:
+        settings = validate_options(config, block, model)
+    except ConfigError as error:
+        if not problems:
+            raise
+        problems = (*error.problems, *problems)
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda it: (it.line, it.column)))
+    return settings
 
 
 def _with_ids(config: Config, block: Block, model: type[BaseModel] | None) -> CommonSettings:
