@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cobot_telegram.testing import (
+    Attachment,
     BotApiServer,
     CutAfter,
     CutBefore,
     Drip,
     Duplicate,
     Flood,
+    Planted,
     Reorder,
     ServerError,
     User,
@@ -33,6 +35,7 @@ AGENT = """
 import os
 import sys
 from cobot_session.session import Session
+from cobot_session.plugin import PluginMeta
 from cobot_telegram import Telegram
 
 folder, token, api_url, port = sys.argv[1:]
@@ -46,12 +49,24 @@ def handle(message):
     os.write(1, f"{message.channel_id} {message.content}\\n".encode())  # one write: whole lines
     return "echo " + message.content
 
-with Session(settings, plugins={"telegram": Telegram}) as session:
+class Ends:
+    meta = PluginMeta(id="ends", version="1")
+
+    def session_on_send(self, message, receipt):
+        ids = ",".join(receipt.message_ids)
+        os.write(1, f"{message.channel_id} {receipt.status}={ids}={message.content}\\n".encode())
+
+settings["plugins"]["ends"] = {}
+with Session(settings, plugins={"telegram": Telegram, "ends": Ends}) as session:
     session.run(handle, concurrency=8)
 """
-CHATS = 10
+CHATS = 25
 BURST = 25
 CONCURRENCY = 10
+STORM = 4
+"""Sends in a row that are refused in each half of a block."""
+ALBUMS = 0.04
+"""The share of messages that come in pieces."""
 
 
 class Agent:
@@ -64,6 +79,8 @@ class Agent:
         arguments = [str(folder), server.token, server.api_url, str(port)]
         self._command = [sys.executable, str(script), *arguments]
         self.handled: list[tuple[int, str]] = []
+        self.ends: list[tuple[int, str, str, str]] = []
+        """Chat, status, message ids and text of every receipt that was told."""
         self.errors = folder / "errors.txt"
         self.start()
 
@@ -80,8 +97,12 @@ class Agent:
         assert process.stdout is not None
         for line in process.stdout:
             chat, _, text = line.rstrip("\n").partition(" ")
+            status, told, rest = text.partition("=")
             with self._server.changes:
-                self.handled.append((int(chat), text))
+                if told:
+                    self.ends.append((int(chat), status, *rest.split("=", 1)))
+                else:
+                    self.handled.append((int(chat), text))
                 self._server.changes.notify()
 
     def wait(self, count: int) -> None:
@@ -118,7 +139,19 @@ def order_trouble(server: BotApiServer) -> None:
         server.faults.add(trouble, on="sendMessage", rate=0.003, times=None)
 
 
-def endure(tmp_path: Path, total: int, block: int, port: int = 0) -> None:
+def order_floods(server: BotApiServer, chat: int) -> list[Planted]:
+    """Plant floods on what is sent: of one chat by itself, and of whoever comes."""
+    one = server.faults.add(Flood(1), on="sendMessage", chat=chat, rate=0.05, times=None)
+    anybody = server.faults.add(Flood(1), on="sendMessage", rate=0.01, times=None)
+    return [one, anybody]
+
+
+def storm(server: BotApiServer) -> Planted:
+    """Let the bot as a whole be too fast: its next calls are refused, whatever the chat."""
+    return server.faults.add(Flood(1), on="sendMessage", times=STORM)
+
+
+def endure(tmp_path: Path, total: int, block: int, *, port: int = 0, chats: int = CHATS) -> None:
     """Run `total` messages; in each block of them one SIGKILL and one orderly restart.
 
     With a port the bot is pushed updates there, without it polls.
@@ -127,8 +160,9 @@ def endure(tmp_path: Path, total: int, block: int, port: int = 0) -> None:
     said: dict[int, list[str]] = defaultdict(list)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(BotApiServer(seed=5, remember=1000))
-        users = [server.user(f"User {n}") for n in range(CHATS)]
+        users = [server.user(f"User {n}") for n in range(chats)]
         order_trouble(server)
+        floods = order_floods(server, users[0].id)
         agent = Agent(server, tmp_path, port)
         stack.callback(agent.kill)
         for start in range(0, total, block):
@@ -136,6 +170,7 @@ def endure(tmp_path: Path, total: int, block: int, port: int = 0) -> None:
                 for _ in range(0, block // 2, BURST):
                     for chat, texts in say_some(users, said, BURST, dice).items():
                         said[chat] += texts
+                floods.append(storm(server))
                 enough = start + dice.randrange(1, block // 2)
                 agent.wait(enough)
                 agent.end(how)
@@ -151,6 +186,9 @@ def endure(tmp_path: Path, total: int, block: int, port: int = 0) -> None:
         )
         agent.end(signal.SIGINT)
         check(agent, users, said)
+        refused = sum(flood.hits for flood in floods)
+        print(f"{total} messages; {refused} sends refused with 429")
+        assert refused > 0
 
 
 def say_some(
@@ -161,7 +199,8 @@ def say_some(
     for _ in range(count):
         user = dice.choice(users)
         text = str(len(said[user.id]) + len(new[user.id]))
-        user.says(text)
+        album = [Attachment("photo", b"x")] * dice.randint(2, 4) if dice.random() < ALBUMS else []
+        user.says(text, files=album)
         new[user.id].append(text)
     return new
 
@@ -178,13 +217,20 @@ def check(agent: Agent, users: list[User], said: dict[int, list[str]]) -> None:
         assert max(answers.values(), default=1) == 1
         in_order = [int(text.removeprefix("echo ")) for text in user.chat.texts]
         assert in_order == sorted(in_order)
+    chats = {user.id: user.chat for user in users}
+    sent = [(chat, ids, text) for chat, status, ids, text in agent.ends if status == "sent"]
+    assert sent
+    for chat, ids, text in sent:
+        standing = chats[chat].get(int(ids))
+        assert standing is not None
+        assert standing.text == text
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_a_hundred_and_fifty_messages_survive(tmp_path: Path) -> None:
+def test_a_hundred_messages_survive(tmp_path: Path) -> None:
     """The run in small: faults all along, one kill, one restart."""
-    endure(tmp_path, total=150, block=150)
+    endure(tmp_path, total=100, block=100)
 
 
 @pytest.mark.slow
@@ -194,11 +240,11 @@ def test_deliveries_survive_too(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    endure(tmp_path, total=100, block=100, port=port)
+    endure(tmp_path, total=50, block=50, port=port)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_ten_thousand_messages_survive(tmp_path: Path) -> None:
     """The run in full: in each thousand messages a kill and a restart."""
-    endure(tmp_path, total=10_000, block=1000)
+    endure(tmp_path, total=10_000, block=1000, chats=50)

@@ -26,7 +26,9 @@ def factory():
 
 def settings(server, token, folder, **more):
     block = {"bot_token": token, "api_url": server.api_url, "access": {"open": True}, **more}
-    return {"plugins": {"workspace": {"path": folder}, "telegram": block, "watch": {}}}
+    session = {"drain": 0.2, "durability": "normal"}
+    plugins = {"workspace": {"path": folder}, "telegram": block, "watch": {}}
+    return {"plugins": {"session": session, **plugins}}
 
 class Watch:
     from cobot_session.plugin import PluginMeta
@@ -71,6 +73,36 @@ with BotApiServer() as server:
             running.fetch(Media("document", id="no-such-file"))
         except Exception:
             traceback.print_exc(file=sys.stdout)
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    hook = {"url": f"http://127.0.0.1:{port}/hook", "port": port}
+    hook["secret"] = "webhook-" + "s3cret" * 3
+    print(hook["secret"], file=sys.stderr)
+    pushed, watch = session(server, server.token, folder + "/5", webhook=hook)
+    with pushed as running:
+        server.wait_for(lambda: server.bot.webhook is not None)
+        ada.says("by webhook")
+        print(running.poll_all_channels(wait=10), made[-1].config, vars(made[-1]._source))
+        import urllib.error, urllib.request
+        try:
+            urllib.request.urlopen(urllib.request.Request(hook["url"], data=b"{}"))
+        except urllib.error.HTTPError as refusal:
+            print(refusal)
+    odd = Answer(b"<html>", 404), Answer(b"{}"), ServerError(409, "Conflict"), Answer(b"", 302)
+    three, watch = session(server, server.token, folder + "/6")
+    with three as running:
+        for answer in odd:
+            planted = server.faults.add(answer, on="getUpdates")
+            ada.says("x")
+            server.wait_for(lambda: planted.hits)
+        for fault in (*odd, ServerError(400, "no"), ServerError(403, "no")):
+            server.faults.add(fault, on="sendMessage")
+            print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=2))
+        server.faults.add(ServerError(401, "Unauthorized"), on="sendMessage")
+        print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=1))
+        watch.wait("401")
     two, watch = session(server, server.token[:-3] + "abc", folder + "/2")
     print(server.token[:-3] + "abc", file=sys.stderr)
     with two:
@@ -107,8 +139,10 @@ def test_a_full_run_at_debug_prints_no_token(tmp_path: Path) -> None:
     token_lines = done.stderr.splitlines()
     at = token_lines.index("TOKEN")
     token = token_lines[at + 1]
-    secrets = [token.partition(":")[2], token.partition(":")[2][:-3] + "abc", "pa55word"]
-    others = [line for line in token_lines if line not in (token, token[:-3] + "abc", "pa55word")]
+    hook = "webhook-" + "s3cret" * 3
+    secrets = [token.partition(":")[2], token.partition(":")[2][:-3] + "abc", "pa55word", hook]
+    told = (token, token[:-3] + "abc", "pa55word", hook)
+    others = [line for line in token_lines if line not in told]
     printed = done.stdout + "\n".join(others)
     assert "sendMessage" in printed, "the library's debug log must be part of what is searched"
     assert not [secret for secret in secrets if secret in printed]

@@ -7,9 +7,11 @@ import socket
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from cobot_telegram import sources
 from cobot_telegram.testing import Attachment, BotApiServer, Duplicate, User
 
 if TYPE_CHECKING:
@@ -127,3 +129,53 @@ def test_a_webhook_that_another_program_took_is_told(
         with server.changes:
             server.bot.webhook = None
         watch.until(error="another program has set or removed")
+
+
+def test_a_secret_of_odd_bytes_is_refused_as_any_other(
+    url: str, server: BotApiServer, session: Session
+) -> None:
+    """What cannot even be text is no secret, and no defect."""
+    server.wait_for(lambda: server.bot.webhook is not None)
+    head = b"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as line:
+        line.sendall(head + b"X-Telegram-Bot-Api-Secret-Token: \xff\xfe\r\n\r\n{}")
+        assert line.recv(100).startswith(b"HTTP/1.1 403")
+
+
+def test_a_client_that_does_not_come_to_an_end_holds_nobody_up(
+    url: str, server: BotApiServer, session: Session, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a delivery is given up after a while; the others are taken meanwhile."""
+    monkeypatch.setattr(sources, "_BODY_SECONDS", 0.5)
+    server.wait_for(lambda: server.bot.webhook is not None)
+    head = f"POST /hook HTTP/1.1\r\nHost: x\r\nX-Telegram-Bot-Api-Secret-Token: {SECRET}\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as line:
+        line.sendall(f"{head}Content-Length: 500000\r\n\r\n{{".encode())
+        ada.says("hi")
+        assert [message.content for message in session.poll_all_channels(wait=10)] == ["hi"]
+        assert line.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_a_delivery_nested_beyond_reason_is_refused(
+    url: str, server: BotApiServer, session: Session
+) -> None:
+    """Nothing that is posted makes the listener fail."""
+    server.wait_for(lambda: server.bot.webhook is not None)
+    assert post(url, b"[" * 900_000, SECRET) == 400
+
+
+def test_deliveries_while_the_inbox_is_full_wait_at_telegram(
+    url: str, server: BotApiServer, settings: dict[str, Any], open_session: Any, ada: User
+) -> None:
+    """Nothing is taken that cannot be stored: Telegram keeps it and delivers it again."""
+    settings["plugins"]["session"]["max_pending"] = 5
+    with open_session() as session:
+        server.wait_for(lambda: server.bot.webhook is not None)
+        for number in range(20):
+            ada.says(str(number))
+        found: list[str] = []
+        while len(found) < 20:
+            batch = session.poll_all_channels(wait=10, limit=3)
+            assert batch, found
+            found += [message.content for message in batch]
+    assert found == [str(number) for number in range(20)]
