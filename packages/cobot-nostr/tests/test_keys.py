@@ -15,7 +15,8 @@ from cobot_nostr.config import NostrConfig
 from cobot_nostr.crypto import Key
 from cobot_nostr.keys import KeyProblem, parse_key, read_key_file, write_key_file
 
-PIPED = {"capture_output": True, "text": True, "check": False}
+PIPED = {"capture_output": True, "text": True}
+WIDE = {"COLUMNS": "400"}
 HEX = BOT.secret_bytes().hex()
 RELAYS = ["wss://relay.example"]
 
@@ -206,7 +207,7 @@ def test_the_command_line_tells_of_a_mistaken_key_file(tmp_path):
     path.write_text("plugins:\n" + "".join(blocks))
     for command in (["doctor"], ["channels", "--check"]):
         whole = [sys.executable, "-m", "cobot_session.cli", *command, "--config", str(path)]
-        done = subprocess.run(whole, env={"COLUMNS": "400"}, **PIPED)
+        done = subprocess.run(whole, check=False, env=WIDE, **PIPED)
         shown = done.stdout + done.stderr
         assert done.returncode != 0
         for name in wrong:
