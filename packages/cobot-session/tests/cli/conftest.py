@@ -49,9 +49,10 @@ from cobot_session import (
 class Settings(BaseModel):
     port: int
     token: SecretStr = SecretStr("")
+    open: bool = True
 
     def access(self):
-        return {"open": True}
+        return {"open": self.open}
 
 
 class Wire(Plugin):
