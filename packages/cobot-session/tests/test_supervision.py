@@ -133,6 +133,7 @@ def test_sync_receive_that_hangs_is_named_and_started_anew(
         assert_healthy_beside(session, fake)
 
 
+@pytest.mark.slow
 def test_receive_that_blocks_its_event_loop_is_left_behind(
     tmp_path: Path, fake: FakeChannel, release: threading.Event
 ) -> None:
@@ -263,6 +264,37 @@ def test_health_that_says_no_is_told_from_that_moment(tmp_path: Path, fake: Fake
         until(lambda: Zombie.lives >= 2, "a second life")
 
 
+def test_plugin_that_learns_of_a_cut_has_its_health_asked_at_once(
+    tmp_path: Path, fake: FakeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a plugin knows stands in the status before the session would have asked for it."""
+    monkeypatch.setattr("cobot_session.life._MOST_BETWEEN_HEALTH_CHECKS", 10 * BOUND)
+    monkeypatch.setattr("cobot_session.life._SICK_SECONDS", 10 * BOUND)
+    asked = threading.Event()
+
+    class Pushed(Troubled):
+        ok = True
+
+        def session_receive(self) -> list[IncomingMessage]:
+            return []
+
+        def session_health(self) -> Health:
+            asked.set()
+            return Health(self.ok, "the gateway has closed the connection")
+
+        def turns(self, ok: bool) -> None:
+            self.ok = ok
+            self.context.check_health()
+
+    channel = Pushed()
+    with session_with(tmp_path, fake, lambda: channel, stall_after=100 * BOUND) as session:
+        assert asked.wait(BOUND)
+        channel.turns(ok=False)
+        assert "closed" in (troubled_status(session, "reconnecting").last_error or "")
+        channel.turns(ok=True)
+        troubled_status(session, "online")
+
+
 def test_no_thread_is_left_after_stop(tmp_path: Path, fake: FakeChannel) -> None:
     """After stop there are as many threads as before start; a second stop is harmless."""
     before = set(threading.enumerate())
@@ -282,6 +314,7 @@ def test_no_thread_is_left_after_stop(tmp_path: Path, fake: FakeChannel) -> None
     until(lambda: set(threading.enumerate()) <= before, "threads have ended")
 
 
+@pytest.mark.slow
 def test_hook_that_still_blocks_at_stop_is_named_in_the_log(
     tmp_path: Path,
     fake: FakeChannel,
@@ -303,6 +336,7 @@ def test_hook_that_still_blocks_at_stop_is_named_in_the_log(
     assert "session_send still blocks and is left behind" in caplog.text
 
 
+@pytest.mark.slow
 def test_process_that_stood_still_restarts_no_channel(tmp_path: Path) -> None:
     """After SIGSTOP, a laptop's sleep or a paused machine, silence is nobody's fault."""
     code = """

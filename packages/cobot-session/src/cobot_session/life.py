@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _MOST_BETWEEN_HEALTH_CHECKS = 5.0
 _SICK_SECONDS = 0.5
 """A channel that says it is not healthy is asked again so soon."""
+_LEAST_BETWEEN_HEALTH_CHECKS = 0.05
+"""However often a plugin asks for one."""
 _NEWS_SECONDS = 2.0
 """How long an observer may still be told what has happened when the session stops."""
 
@@ -56,6 +59,7 @@ class Life:
         self._asides: set[asyncio.Task[None]] = set()
         self._alive_at = time.monotonic()
         self._healthy = True
+        self._health_due = asyncio.Event()
         self._serving = False
 
     # -- from any thread
@@ -76,6 +80,10 @@ class Life:
         if self.door is None:
             return False
         return self.channel.mailbox.post(self._aside, call)
+
+    def check_health(self) -> None:
+        """Ask for the plugin's health now."""
+        self.channel.mailbox.post(self._health_due.set)
 
     def silent(self) -> float:
         """Return for how many seconds a sign of life has been missing where one is due."""
@@ -108,7 +116,9 @@ class Life:
         record = self._owner.record
         self._fatal = asyncio.get_running_loop().create_future()
         self._state = PluginState(self._owner.state_values, self._write_state)
-        plugin.context = self._house.context(record.id, self._state)  # type: ignore[attr-defined]
+        context = self._house.context(record.id, self._state)
+        context.check_health = self.check_health
+        plugin.context = context  # type: ignore[attr-defined]
         self.door = Door(plugin, self.channel.workers, record.limits.send_seconds)
 
     async def start(self) -> None:
@@ -250,8 +260,12 @@ class Life:
     async def _watch_health(self, door: Door) -> None:
         interval = min(_MOST_BETWEEN_HEALTH_CHECKS, self._house.settings.stall_after / 4)
         while True:
+            self._health_due.clear()
             await self._ask_health(door)
-            await asyncio.sleep(interval if self._healthy else min(interval, _SICK_SECONDS))
+            await asyncio.sleep(_LEAST_BETWEEN_HEALTH_CHECKS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval if self._healthy else _SICK_SECONDS):
+                    await self._health_due.wait()
 
     async def _ask_health(self, door: Door) -> None:
         vitals = self._owner.vitals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -85,6 +85,9 @@ class PluginContext:
             with the batch that call returns.
         session: the sync face, for `def` hooks; its `aio` is the asyncio face, for `async def`
             hooks. The wrong one raises `WrongFace` at once.
+        check_health: has `session_health` asked now instead of in a few seconds: for a plugin that
+            learns by itself that its connection has gone or come. From any thread; it returns at
+            once and raises nothing.
     """
 
     channel_type: str
@@ -92,6 +95,7 @@ class PluginContext:
     workspace: Path
     state: State
     session: Session
+    check_health: Callable[[], None] = lambda: None
 
 
 class Plugin:

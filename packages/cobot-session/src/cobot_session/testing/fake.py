@@ -18,7 +18,7 @@ from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.status import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _WAIT_SECONDS = 25.0
 
@@ -74,6 +74,7 @@ class FakeChannel:
         self._handed_out = 0
         self._taken: dict[str, str] = {}
         self._bell: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._check_health: Callable[[], None] = lambda: None
 
     def plugin(self) -> Plugin:
         """Return a fresh channel object that speaks to this network."""
@@ -132,10 +133,12 @@ class FakeChannel:
         with self._changed:
             self.is_cut = True
             self._ring()
+        self._check_health()
 
     def mends(self) -> None:
         """Make the connection again."""
         self.is_cut = False
+        self._check_health()
 
     # -- what people see
 
@@ -170,9 +173,10 @@ class FakeChannel:
                 self._waiting.popleft()
             self._handed_out = 0
 
-    def connect(self, bell: asyncio.Event) -> None:
+    def connect(self, bell: asyncio.Event, check_health: Callable[[], None]) -> None:
         """Ring a bell on this loop when there is something new; nothing is handed out yet."""
         with self._changed:
+            self._check_health = check_health
             self._bell = asyncio.get_running_loop(), bell
             self._handed_out = 0
 
@@ -225,7 +229,7 @@ class FakePlugin(Plugin):
 
     async def start(self) -> None:
         self._bell = asyncio.Event()
-        self.network.connect(self._bell)
+        self.network.connect(self._bell, self.context.check_health)
 
     async def session_receive(self) -> list[IncomingMessage]:
         self.network.acknowledge()
