@@ -49,3 +49,32 @@ def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signal
     assert agent.returncode == -signal.SIGINT  # 130 in a shell
     assert "During handling of the above exception" not in errors
     assert "no running event loop" not in errors
+
+
+HASTY = """
+import asyncio, signal, sys
+from cobot_session import Session
+
+class Interrupted(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        signal.raise_signal(signal.SIGINT)
+        return super().new_event_loop()
+
+with Session({"plugins": {"workspace": {"path": sys.argv[1]}}}) as session:
+    asyncio.set_event_loop_policy(Interrupted())
+    session.run(print)
+"""
+
+
+def test_ctrl_c_while_a_run_begins_leaves_nothing_half_made(tmp_path: Path) -> None:
+    """It is Ctrl-C and nothing else: no loop that cannot be closed, no work that never began."""
+    done = subprocess.run(
+        [sys.executable, "-c", HASTY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.count("Traceback") == 1
+    assert "never awaited" not in done.stderr

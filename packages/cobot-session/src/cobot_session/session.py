@@ -338,11 +338,35 @@ def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in this thread, or beside a loop that runs in this thread already."""
     if asyncio._get_running_loop() is not None:
         return _in_thread(_alone(work))
+    alone = _alone(work)
     with _terminated_like_interrupted():
         try:
-            return asyncio.run(_alone(work))
+            with _runner() as runner:
+                return runner.run(alone)
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None  # how asyncio was cancelled concerns nobody
+        finally:
+            alone.close()  # neither may have begun
+            work.close()
+
+
+def _runner() -> asyncio.Runner:
+    """Return a runner that has its loop; Ctrl-C waits meanwhile: half a loop cannot be closed."""
+    runner = asyncio.Runner()
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        runner.get_loop()
+        return runner
+    interruptions: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
+    try:
+        runner.get_loop()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interruptions:
+        runner.close()
+        raise KeyboardInterrupt
+    return runner
 
 
 @contextlib.contextmanager
