@@ -32,11 +32,13 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.allow_parallel = True
 nox.options.sessions = [
-    *("lint", "house", "types", "tests", "minimums", "build", "docs", "examples", "demo"),
+    *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "demo"),
 ]
+"""What takes longest comes early, so that nothing long is left for one processor at the end."""
 
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 OLDEST = "3.11"
+CORE = "cobot-session"
 QUICK = ("-m", "not soak and not slow")
 CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
 """Settings of the person at the keyboard that no test may see."""
@@ -59,7 +61,7 @@ def _show_pyenv() -> None:
 def _pythons() -> list[str]:
     """Return the supported versions, and the running one so that a newer one is never untested."""
     _show_pyenv()
-    supported = nox.project.python_versions(PACKAGES["cobot-session"].settings)
+    supported = nox.project.python_versions(PACKAGES[CORE].settings)
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     return supported if running in supported else [*supported, running]
 
@@ -114,7 +116,7 @@ def _install_for_tests(session: nox.Session, name: str, *options: str) -> None:
 
 
 @nox.session(python=_pythons())
-@_each(PACKAGES)
+@_each(sorted(PACKAGES, key=CORE.__ne__))
 def tests(session: nox.Session, name: str) -> None:
     """Run a package's tests against its wheel, on every Python that is found.
 
@@ -141,7 +143,7 @@ def soak(session: nox.Session, name: str) -> None:
 
 
 @nox.session(python=OLDEST)
-@_each(PACKAGES)
+@_each(sorted(PACKAGES, key=CORE.__ne__))
 def minimums(session: nox.Session, name: str) -> None:
     """Run a package's tests with the oldest version of everything that it names."""
     oldest = lowest(name)
@@ -176,7 +178,7 @@ def format_(session: nox.Session) -> None:
 def house(session: nox.Session) -> None:
     """Check that the packages are complete and alike, and that the tree speaks of itself only."""
     _tools(session, "house")
-    install(session, [Requirement("cobot-session")])
+    install(session, [Requirement(CORE)])
     session.run("pytest", "-p", "pytester", "tests/house", *session.posargs, env=CLEARED)
 
 
@@ -186,7 +188,7 @@ def types(session: nox.Session) -> None:
     _tools(session, "types")
     install(session, [package.whole for package in PACKAGES.values()])
     sources = [str(package.folder / "src") for package in PACKAGES.values()]
-    example = PACKAGES["cobot-session"].folder / "tests" / "typing" / "api.py"
+    example = PACKAGES[CORE].folder / "tests" / "typing" / "api.py"
     session.run("mypy", "--strict", *sources, str(example), "noxfile.py", "dev.py", "tools")
 
 

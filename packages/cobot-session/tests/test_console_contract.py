@@ -107,7 +107,9 @@ class TestConsole(ChannelContract):
 
     @pytest.fixture
     def channel(self, wire: PipeWire) -> ChannelCase:
-        return ChannelCase("console", {"bot_name": "bot", "history": False}, chat="terminal")
+        return ChannelCase(
+            "console", {"bot_name": "bot", "history": False}, chat="terminal", boundary=5.0
+        )
 
     @pytest.mark.xfail(reason=GONE, strict=True)
     def test_unacknowledged_messages_come_again_after_a_crash(

@@ -138,6 +138,7 @@ def test_exception_that_no_hook_may_raise_is_trouble_like_any_other(
     assert odd.sent == ["(raised)", "x"]
 
 
+@pytest.mark.slow
 def test_refused_credentials_stay_refused_whatever_the_stop_does(tmp_path: Path) -> None:
     """A channel that is refused while sending is failed at once, and stays so."""
 

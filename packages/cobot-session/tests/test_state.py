@@ -172,6 +172,7 @@ def until_troubled(session: Session) -> None:
     raise AssertionError(session.status())
 
 
+@pytest.mark.slow
 def test_state_survives_a_restart_of_its_channel(tmp_path: Path, script: Script) -> None:
     """A channel that is started anew goes on where it was, not where the session began."""
 

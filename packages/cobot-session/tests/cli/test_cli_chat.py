@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 AGENT = """
     import time
 
@@ -145,6 +147,7 @@ def test_demo_without_the_channel_of_files(cli):
     assert CONSOLE_PART in done.stdout
 
 
+@pytest.mark.slow
 def test_demo_tells_what_did_not_happen(cli):
     """A promise that is not kept is named, and the exit code is 1."""
     broken = DROP.replace("def start(self):", 'def start(self):\n            raise AuthError("no")')

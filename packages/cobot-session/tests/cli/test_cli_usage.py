@@ -123,6 +123,7 @@ WRONG_AGENTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_wrong_agent_is_told_what_to_write(cli):
     """Each way to get `--agent` wrong ends with 2 and one line that says what to write."""
     cli.write("agent.py", AGENT)
