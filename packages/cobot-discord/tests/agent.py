@@ -1,10 +1,23 @@
-"""An agent in a process of its own, so that it can be killed: it answers what it is told."""
+"""An agent in a process of its own, so that it can be killed: it answers what it is told.
 
+What it is told of its sends it writes down: a line for each receipt, id, status, message ids.
+"""
+
+import faulthandler
 import json
 import logging
+import signal
 import sys
 
-from cobot_session import Session
+from cobot_session import Plugin, PluginMeta, Session
+
+
+class Ledger(Plugin):
+    meta = PluginMeta(id="ledger", version="1")
+
+    def session_on_send(self, message, receipt):
+        with open(sys.argv[3], "a") as ledger:  # noqa: PTH123
+            ledger.write(json.dumps([receipt.id, receipt.status, receipt.message_ids]) + "\n")
 
 
 def answer(message):
@@ -13,5 +26,6 @@ def answer(message):
 
 if __name__ == "__main__":
     logging.basicConfig(level=sys.argv[2])
-    with Session(json.loads(sys.argv[1])) as session:
+    faulthandler.register(signal.SIGUSR1)  # shows where every thread is
+    with Session(json.loads(sys.argv[1]), plugins={"ledger": Ledger}) as session:
         session.run(answer)

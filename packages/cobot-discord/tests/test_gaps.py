@@ -281,7 +281,7 @@ async def test_a_session_that_is_lost_while_a_gap_is_filled(server, general, han
         ann.says("zero", general)
         await bot.receive()
     ann.says("one", general)
-    server.faults.add(Hang(1.0), on="get_guild_member")
+    server.faults.add(Hang(0.3), on="get_guild_member")
     async with hand() as bot:
         await hand.until(lambda: server.rest.named("get_channel_messages"))
         server.gateway.invalidate()

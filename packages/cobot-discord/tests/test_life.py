@@ -44,7 +44,7 @@ async def test_a_server_that_is_down_is_temporary(server, hand):
 @pytest.mark.parametrize("key", ["api_url", "gateway_url"])
 async def test_a_name_that_does_not_resolve_is_temporary(server, hand, monkeypatch, key):
     """A DNS failure, of either address, is trouble that may pass."""
-    monkeypatch.setattr("cobot_discord.channel.READY_SECONDS", 1.0)
+    monkeypatch.setattr("cobot_discord.channel.READY_SECONDS", 0.3)
     scheme = "http" if key == "api_url" else "ws"
     bot = hand(**{key: f"{scheme}://nowhere.invalid/"})
     with pytest.raises(TemporaryError):
@@ -188,8 +188,9 @@ async def test_a_gateway_that_is_gone_comes_back(server, general, hand):
         assert await bot.texts() == ["two"]
 
 
-async def test_a_resume_address_that_leads_nowhere_is_given_up(server, general, hand):
+async def test_a_resume_address_that_leads_nowhere_is_given_up(server, general, hand, monkeypatch):
     """When the address for a RESUME cannot be reached, the first one is tried again."""
+    monkeypatch.setattr("cobot_discord.client._pause", lambda _: 0.01)
     server.gateway.resume_url = "ws://127.0.0.1:9/"
     ann = server.user("ann")
     async with hand() as bot:

@@ -85,7 +85,7 @@ def broken(draw, whole):
     return made
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(broken(MESSAGE))
 def test_a_broken_message_is_refused_in_a_known_way(data):
     """Reading a message gives a message, nothing, or an error of a known kind."""
@@ -97,7 +97,7 @@ def test_a_broken_message_is_refused_in_a_known_way(data):
         assert made is None or made.channel_id
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(broken(REACTION), st.booleans())
 def test_a_broken_reaction_is_refused_in_a_known_way(data, added):
     """The same for reactions."""
@@ -108,7 +108,7 @@ def test_a_broken_reaction_is_refused_in_a_known_way(data, added):
     assert made is None or made.kind == "reaction"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(broken(GUILD), JSON)
 def test_a_broken_guild_is_learnt_as_far_as_it_goes(data, other):
     """Broken events about places end in a known kind of error."""

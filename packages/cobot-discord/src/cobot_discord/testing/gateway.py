@@ -1,4 +1,4 @@
-"""The gateway: sessions that outlive their connections, and orders to make trouble.
+"""The gateway: connections, events on their way, and orders to make trouble.
 
 https://discord.com/developers/docs/events/gateway, version 10, JSON, plain or `zlib-stream`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -16,6 +15,14 @@ from cobot_discord.testing import payloads
 from cobot_discord.testing.changes import DEFAULT_TIMEOUT
 from cobot_discord.testing.connection import Close, Connection, Cut
 from cobot_discord.testing.faults import CutAfter, CutBefore, Duplicate, HalfOpen, Reorder
+from cobot_discord.testing.protocol import (
+    HELLO,
+    INVALID_SESSION,
+    RECONNECT,
+    GatewaySession,
+    Protocol,
+    frame_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,63 +32,15 @@ if TYPE_CHECKING:
     from cobot_discord.testing.payloads import Payload
     from cobot_discord.testing.world import World
 
-PRIVILEGED = {"members": 1 << 1, "presences": 1 << 8, "message_content": 1 << 15}
-DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME, REQUEST_MEMBERS = 0, 1, 2, 3, 4, 6, 8
-RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
 REORDER_PATIENCE = 0.05
 """Seconds an event that is to be overtaken waits for another one."""
 
 
-@dataclass(eq=False, slots=True)
-class GatewaySession:
-    """What IDENTIFY began: it keeps every event for a RESUME."""
-
-    id: str
-    intents: int
-    seq: int = 0
-    log: list[tuple[int, str]] = field(default_factory=list)
-    connection: Connection | None = None
-    held: str | None = None
-
-    def deliver(self, event: str, data: Payload) -> None:
-        """Number an event, keep it, and put it on the connection, if there is one."""
-        self.seq += 1
-        text = json.dumps({"op": DISPATCH, "t": event, "s": self.seq, "d": data})
-        self.log.append((self.seq, text))
-        if self.connection:
-            self.connection.put(text)
-
-
-class Gateway:
-    """Accepts connections, numbers events, and does what it is told to get wrong.
-
-    Attributes:
-        heartbeat_interval: seconds, as HELLO tells.
-        acknowledging: answer heartbeats.
-        strict: close a connection whose heartbeats stay away (1.5 intervals).
-        privileged: the privileged intents that are switched on for the bot.
-        accepting: let anyone connect.
-        identified: how many IDENTIFYs were accepted; `resumed`: RESUMEs.
-        presences: what the bot showed, in order.
-    """
+class Gateway(Protocol):
+    """Accepts connections, numbers events, and does what it is told to get wrong."""
 
     def __init__(self, world: World, faults: Faults, token: str) -> None:
-        self.world = world
-        self.faults = faults
-        self.token = token
-        self.heartbeat_interval = 41.25
-        self.acknowledging = True
-        self.strict = True
-        self.privileged = set(PRIVILEGED)
-        self.accepting = True
-        self.resume_url = ""
-        self.identified = 0
-        self.resumed = 0
-        self.heartbeats = 0
-        self.presences: list[dict[str, Any]] = []
-        self.sessions: dict[str, GatewaySession] = {}
-        self.connections: set[Connection] = set()
-        self.closed_with: list[int] = []
+        super().__init__(world, faults, token)
         self._serving: asyncio.AbstractEventLoop | None = None
         world.emit = self._emit
 
@@ -89,13 +48,13 @@ class Gateway:
 
     def reconnect(self) -> None:
         """Order the bot to reconnect (opcode 7)."""
-        self._each(lambda connection: connection.put(_frame(RECONNECT, None)))
+        self._each(lambda connection: connection.put(frame_of(RECONNECT, None)))
 
     def invalidate(self, *, resumable: bool = False) -> None:
         """Invalidate the session (opcode 9); unless `resumable`, its events are gone."""
         if not resumable:
             self.forget_sessions()
-        self._each(lambda connection: connection.put(_frame(INVALID_SESSION, resumable)))
+        self._each(lambda connection: connection.put(frame_of(INVALID_SESSION, resumable)))
 
     def close(self, code: int = 4000) -> None:
         """Close every connection with a close code."""
@@ -141,13 +100,13 @@ class Gateway:
         self, claim: Callable[[Gateway], bool], *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         """Block until a claim about this gateway is true."""
-        self.world.changes.wait(lambda: claim(self) or None, timeout, self._story)
+        self.world.changes.wait(lambda: claim(self) or None, timeout, self.story)
 
     async def wait_until_async(
         self, claim: Callable[[Gateway], bool], *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         """Do what `wait_until` does without blocking the event loop."""
-        await self.world.changes.wait_async(lambda: claim(self) or None, timeout, self._story)
+        await self.world.changes.wait_async(lambda: claim(self) or None, timeout, self.story)
 
     @property
     def online(self) -> bool:
@@ -166,7 +125,7 @@ class Gateway:
         with self.world.changes:
             self.connections.add(connection)
             interval = int(self.heartbeat_interval * 1000)
-            connection.put(_frame(HELLO, {"heartbeat_interval": interval}))
+            connection.put(frame_of(HELLO, {"heartbeat_interval": interval}))
         patience = self.heartbeat_interval * 1.5 if self.strict else None
         try:
             return await connection.run(patience)
@@ -194,103 +153,6 @@ class Gateway:
         with self.world.changes:
             self._act(connection, frame)
             self.world.changes.notify()
-
-    def _act(self, connection: Connection, frame: Any) -> None:
-        op = frame.get("op") if isinstance(frame, dict) else None
-        if op == HEARTBEAT:
-            self._beat(connection)
-        elif op == IDENTIFY:
-            self._identify(connection, frame["d"])
-        elif op == RESUME:
-            self._resume(connection, frame["d"])
-        else:
-            self._act_in_session(connection, op, frame)
-
-    def _beat(self, connection: Connection) -> None:
-        self.heartbeats += 1
-        if self.acknowledging:
-            connection.put(_frame(HEARTBEAT_ACK, None))
-
-    def _act_in_session(self, connection: Connection, op: int | None, frame: Any) -> None:
-        session = self._session_on(connection)
-        if session is None:
-            connection.put(Close(4003))
-        elif op == PRESENCE:
-            self._present(frame["d"])
-        elif op == REQUEST_MEMBERS:
-            self._members(session, frame["d"])
-        elif op != VOICE_STATE:  # which this server takes and ignores
-            connection.put(Close(4001))
-
-    def _session_on(self, connection: Connection) -> GatewaySession | None:
-        return next((s for s in self.sessions.values() if s.connection is connection), None)
-
-    def _identify(self, connection: Connection, data: Payload) -> None:
-        refusal = self._refusal(connection, data)
-        if refusal:
-            connection.put(Close(refusal))
-            return
-        session = GatewaySession(self.world.new_id(), data["intents"], connection=connection)
-        self.sessions[session.id] = session
-        self.identified += 1
-        if data.get("presence"):
-            self._present(data["presence"])
-        session.deliver("READY", self._ready(session))
-        for guild in self.world.guilds.values():
-            session.deliver("GUILD_CREATE", payloads.guild(guild))
-
-    def _refusal(self, connection: Connection, data: Payload) -> int:
-        if self._session_on(connection):
-            return 4005
-        if data.get("token") != self.token:
-            return 4004
-        if not isinstance(data.get("intents"), int):
-            return 4013
-        denied = [bit for name, bit in PRIVILEGED.items() if name not in self.privileged]
-        return 4014 if any(data["intents"] & bit for bit in denied) else 0
-
-    def _ready(self, session: GatewaySession) -> Payload:
-        bot = self.world.bot
-        return {
-            "v": 10,
-            "user": payloads.user(bot),
-            "guilds": [{"id": each, "unavailable": True} for each in self.world.guilds],
-            "private_channels": [],
-            "session_id": session.id,
-            "session_type": "normal",
-            "resume_gateway_url": self.resume_url,
-            "application": {"id": bot.id, "flags": 0},
-        }
-
-    def _resume(self, connection: Connection, data: Payload) -> None:
-        session = self.sessions.get(data.get("session_id") or "")
-        if data.get("token") != self.token:
-            connection.put(Close(4004))
-        elif session is None:
-            connection.put(_frame(INVALID_SESSION, False))
-        elif not 0 <= (data.get("seq") or 0) <= session.seq:
-            connection.put(Close(4007))
-        else:
-            self.resumed += 1
-            session.connection = connection
-            for seq, text in session.log:
-                if seq > (data.get("seq") or 0):
-                    connection.put(text)
-            session.deliver("RESUMED", {})
-
-    def _present(self, presence: Payload) -> None:
-        self.world.presence = presence
-        self.presences.append(presence)
-
-    def _members(self, session: GatewaySession, data: Payload) -> None:
-        guild = self.world.guilds.get(str(data.get("guild_id")))
-        if guild is None:
-            return
-        wanted = {str(each) for each in data.get("user_ids") or guild.members}
-        found = [self.world.users[each] for each in guild.members if each in wanted]
-        body = {"guild_id": guild.id, "chunk_index": 0, "chunk_count": 1, "not_found": []}
-        body |= {"members": [payloads.member(guild, each, with_user=True) for each in found]}
-        session.deliver("GUILD_MEMBERS_CHUNK", body | {"nonce": data.get("nonce")})
 
     # Events
 
@@ -338,12 +200,9 @@ class Gateway:
             for connection in self.connections:
                 order(connection)
 
-    def _story(self) -> str:
+    def story(self) -> str:
+        """Return what happened so far, in words."""
         return (
             f"the gateway saw {self.identified} IDENTIFY, {self.resumed} RESUME, "
             f"{self.heartbeats} heartbeats and has {len(self.connections)} connections"
         )
-
-
-def _frame(op: int, data: Any) -> str:
-    return json.dumps({"op": op, "d": data, "s": None, "t": None})

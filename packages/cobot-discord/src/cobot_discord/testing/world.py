@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from cobot_discord.testing.model import (
     Role,
     User,
 )
+from cobot_discord.testing.pings import pings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 EPOCH = 1420070400000
 """Milliseconds: the first second of 2015, where snowflakes begin."""
-
-_MENTION = re.compile(r"<@!?(\d+)>")
-_ROLE = re.compile(r"<@&(\d+)>")
-_LOUD = re.compile(r"@(everyone|here)\b")
 
 GUILD_KINDS = {"message": 1 << 9, "reaction": 1 << 10, "typing": 1 << 11}
 DIRECT_KINDS = {"message": 1 << 12, "reaction": 1 << 13, "typing": 1 << 14}
@@ -186,7 +182,7 @@ class World:
                 **more,
             )
             self.files |= {each.id: each.file for each in hung}
-            made.pings = self._pings(made, mentions, ping=ping)
+            made.pings = pings(made, mentions, ping=ping)
             chat.log.append(made)
             chat.log.sort(key=lambda each: int(each.id))
             if sent_at is None:
@@ -205,7 +201,7 @@ class World:
             for name, value in fields.items():
                 setattr(message, name, value)
             message.edited = datetime.now(UTC)
-            message.pings = self._pings(message, mentions, ping=False)
+            message.pings = pings(message, mentions, ping=False)
             self._tell("MESSAGE_UPDATE", message)
             self.changes.notify()
 
@@ -276,21 +272,6 @@ class World:
                 body["member"] = payloads.member(message.chat.guild, user, with_user=True)
         self.emit(event, message.chat, _intent(message.chat, "reaction"), lambda _: body)
         self.changes.notify()
-
-    def _pings(self, message: Message, allowed: Payload | None, *, ping: bool) -> list[str]:
-        if allowed is None:
-            allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
-        parse = allowed.get("parse", [])
-        people = _chosen(_MENTION.findall(message.content), "users", parse, allowed)
-        roles = _chosen(_ROLE.findall(message.content), "roles", parse, allowed)
-        loud = [f"@{word}" for word in _LOUD.findall(message.content) if "everyone" in parse]
-        if message.reply_to and allowed.get("replied_user"):
-            people.append(message.reply_to.author.id)
-        return list(dict.fromkeys(people + roles + loud))
-
-
-def _chosen(found: list[str], kind: str, parse: list[str], allowed: Payload) -> list[str]:
-    return found if kind in parse else [each for each in found if each in allowed.get(kind, [])]
 
 
 def _place(chat: Chat) -> Payload:
