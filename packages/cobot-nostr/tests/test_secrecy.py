@@ -9,6 +9,7 @@ from nostr_rig import BOT, FAST, nsec
 
 from cobot_nostr import nip49
 from cobot_nostr.channel import Nostr
+from cobot_nostr.crypto import Key
 from cobot_nostr.keys import write_key_file
 from cobot_nostr.testing import NostrServer, Refuse
 from cobot_session import ConfigError, OutgoingMessage, Plugin, PluginMeta, Session
@@ -103,6 +104,21 @@ def test_the_key_is_in_no_output_of_a_session(form, tmp_path, written):
         assert secret not in everything
 
 
+def test_a_key_for_a_chat_is_in_no_log_and_no_error(tmp_path, written):
+    """Somebody's private key as the target of a send is refused without being repeated."""
+    other = nsec(Key.from_hex("0e" * 32))
+    with NostrServer() as server:
+        own = {"nsec": nsec(), "access": {"send_to": "any"}}
+        with Session(settings(tmp_path, server, **own)) as session:
+            receipt = session.send(OutgoingMessage("nostr", other, "x"))
+        assert {event.kind for event in server.relays[0].events} <= {30315}  # our status
+        with_logs, _, _ = written(receipt).partition("SQLite format")
+    assert receipt.status == "failed"
+    assert "this is a private key" in receipt.error
+    assert "to '[redacted]': failed" in with_logs
+    assert other not in f"{receipt}{with_logs}"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -110,6 +126,11 @@ def test_the_key_is_in_no_output_of_a_session(form, tmp_path, written):
         {"nsec": nsec()[1:]},
         {"key_file": nsec()},
         {"nsec": nsec(), "people": [nsec()]},
+        {"nsec": nsec(), "access": {"users": [nsec()]}},
+        {"nsec": nsec(), "access": {"users": [nip49.encrypt(BOT, "x", 4)]}},
+        {"nsec": nsec(), "access": {"chats": [nsec()]}},
+        {"nsec": nsec(), "access": {"chats": [f"group/{nsec()}"]}},
+        {"nsec": nsec(), "access": {"send_to": [nsec()]}},
         {"nsec": nsec(), "relays": [nsec()]},
         {"nsec": nsec(), "nsecc": nsec()},
     ],

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from nostr_rig import BOT, FAST, nsec
 
+from cobot_nostr import nip19
 from cobot_nostr.channel import Nostr
 from cobot_nostr.testing import NostrServer
 from cobot_session import AsyncSession, OutgoingMessage, Session
@@ -29,7 +30,7 @@ def settings(folder, server, *people, session=None, **own):
     block = {"nsec": nsec(), "relays": server.urls, "private_networks": True, **own}
     if people:
         block["people"] = [person.npub for person in people]
-    else:
+    elif "access" not in own:
         block["access"] = {"open": True}
     plugins = {"workspace": {"path": str(folder)}, "nostr": block}
     if session:
@@ -79,6 +80,24 @@ def test_a_stranger_is_not_let_in(tmp_path):
             (message,) = session.poll_all_channels(wait=10)
             assert message.sender_id == ada.public
             server.changes.wait(lambda: session.status()["nostr"].dropped == 2, 10)
+
+
+@pytest.mark.parametrize("form", ["npub", "nprofile", "uri", "digits"])
+def test_access_rules_take_every_form_of_a_key(form, tmp_path):
+    """`access.users` lets a person in, and lets the agent write to them, however it is written."""
+    with NostrServer(bot=BOT.public) as server:
+        ada = server.user("Ada")
+        forms = {
+            "npub": ada.npub,
+            "nprofile": nip19.nprofile(ada.public, ("wss://relay.example",)),
+            "uri": f"nostr:{ada.npub}",
+            "digits": ada.public.upper(),
+        }
+        config = settings(tmp_path, server, access={"users": [forms[form]]})
+        with Session(config) as session:
+            assert session.send(OutgoingMessage("nostr", forms[form], "first")).status == "sent"
+            ada.says("hello")
+            assert [m.content for m in session.poll_all_channels(wait=10)] == ["hello"]
 
 
 def test_a_broken_relay_does_not_show(tmp_path):

@@ -215,26 +215,6 @@ class NostrConfig(BaseModel):
         password = self.password.get_secret_value() if self.password is not None else None
         return parse_key(self._key_text(), password)
 
-    @staticmethod
-    def user_id(text: str) -> str:
-        """Return the one spelling of a person's id, whichever way it is written.
-
-        Raises:
-            ValueError: it names no person; the text is not quoted.
-        """
-        return _person(text)
-
-    @staticmethod
-    def chat_id(text: str) -> str:
-        """Return the one spelling of a chat's id; an address (NIP-05) stays as it is.
-
-        Raises:
-            ValueError: it names no chat; the text is not quoted.
-        """
-        from cobot_nostr import chats, nip19
-
-        return text.strip() if nip19.is_nip05(text) else str(chats.parse(text))
-
     def access(self) -> dict[str, Any]:
         """Return what these settings say about who may reach the agent."""
         chats = [f"group/{one}" for one in self.groups]

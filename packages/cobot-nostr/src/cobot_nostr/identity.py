@@ -16,9 +16,9 @@ from cobot_nostr.outbox import Outbox
 from cobot_nostr.parse import DUPLICATE, Parser
 from cobot_nostr.pool import Pool
 from cobot_nostr.render import Renderer
+from cobot_nostr.secrecy import Secrecy
 from cobot_nostr.web import Web
 from cobot_session.errors import AuthError, PermanentError, TemporaryError
-from cobot_session.redact import Redactor
 from cobot_session.status import Health
 
 if TYPE_CHECKING:
@@ -40,18 +40,14 @@ _NIP05_WRONG_SECONDS = 60.0
 
 
 class Identity:
-    """Everything that lives between `start` and `stop`. Made by `open`.
-
-    While it lives, its private key is taken out of every log of the process, however it is spelled:
-    the session knows it only as it is written in the settings.
-    """
+    """Everything that lives between `start` and `stop`. Made by `open`."""
 
     def __init__(
         self, key: Key, config: NostrConfig, context: PluginContext, tuning: Tuning | None
     ) -> None:
         self.key = key
-        self._redactor = Redactor([*key.spellings(), *map(str.upper, key.spellings())])
-        self._redactor.install()
+        self._secrecy = Secrecy(key, context.log)
+        self._secrecy.begin()
         self._config = config
         self._log = context.log
         self._state = context.state
@@ -127,7 +123,7 @@ class Identity:
         await self._directory.close()
         await self.pool.__aexit__()
         await self.web.close()
-        self._redactor.uninstall()
+        self._secrecy.end()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

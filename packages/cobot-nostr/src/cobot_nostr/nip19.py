@@ -185,6 +185,11 @@ def holds_private_key(text: str) -> bool:
     return _PRIVATE.search(text) is not None
 
 
+def without_private_keys(text: str, instead: str) -> str:
+    """Return a text with other words in the place of every private key."""
+    return _PRIVATE.sub(instead, text)
+
+
 def is_nip05(text: str) -> bool:
     """Tell whether a text has the form of a NIP-05 address (`name@example.com`)."""
     return _NIP05.fullmatch(text.strip()) is not None
