@@ -87,6 +87,25 @@ async def test_an_archived_thread_is_looked_after(server, general, hand):
     assert (got.content, got.channel_id) == ("missed", f"{general.id}/{thread.id}")
 
 
+async def test_a_thread_that_came_and_went_is_read_when_somebody_writes_again(
+    server, general, hand
+):
+    """A thread that was opened and archived in the gap is listed nowhere; it is not forgotten."""
+    ann = server.user("ann")
+    async with hand() as bot:
+        ann.says("heard", general)
+        await bot.receive()
+    thread = general.thread("details")
+    ann.says("missed", thread)
+    thread.archive()
+    async with hand() as bot:
+        ann.says("meanwhile", general)
+        await bot.receive()
+        hand.values[f"floor/{general.guild.id}"] = server.world.new_id()
+        ann.says("again", thread)
+        assert await bot.texts(2) == ["missed", "again"]
+
+
 async def test_roles_are_known_also_of_what_was_missed(server, general, hand):
     """History tells no roles; they are asked for, so that access rules hold."""
     ann, crew = server.user("ann"), general.guild.role("crew")

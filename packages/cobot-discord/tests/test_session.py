@@ -1,7 +1,6 @@
 """The channel in a session: installed, found, and talking over real sockets."""
 
 import json
-import logging
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from cobot_discord.testing import (
     CutAfter,
     CutBefore,
+    DiscordServer,
     Duplicate,
     RateLimit,
     ServerError,
@@ -76,6 +76,27 @@ def test_a_conversation_in_a_channel_a_thread_and_a_dm(server, general, config):
         assert session.status()["discord"].state == "online"
 
 
+def test_two_bots_in_one_session(server, general, config, tmp_path):
+    """A second block with addresses of its own is a second bot, which meets the first nowhere."""
+    with DiscordServer(token="another-token-of-another-bot") as other:
+        there = other.guild("There").channel("there")
+        both = config()
+        addresses = {"api_url": other.api_url, "gateway_url": other.gateway_url}
+        both["plugins"]["second"] = {
+            **both["plugins"]["discord"],
+            **addresses,
+            "use": "discord",
+            "bot_token": other.token,
+        }
+        with answering(both, lambda message: f"{message.channel_type}: {message.content}"):
+            for one, place in ((server, general), (other, there)):
+                one.gateway.wait_until(lambda gateway: gateway.online)
+                one.user("ann").says("hello", place)
+            general.wait_for("discord: hello")
+            there.wait_for("second: hello")
+    assert (len(general.by_bot()), len(there.by_bot())) == (1, 1)
+
+
 def test_a_long_answer_with_code(server, general, config):
     """6,000 characters arrive whole, in order, under one receipt."""
     code = "\n".join(f"line_{n} = {n}" for n in range(400))
@@ -104,6 +125,23 @@ def test_what_was_missed_is_answered_after_a_restart(server, general, config):
     assert [one.content for one in general.by_bot()] == [
         f"re: {word}" for word in ("zero", "one", "two", "three", "four")
     ]
+
+
+def test_events_of_a_listed_user_arrive_when_they_are_asked_for(server, general, config):
+    """With `events: all` edits, reactions and deletions of who is let in pass, others' do not."""
+    ann, eve = server.user("ann"), server.user("eve")
+    rules = config({"events": "all"}, access={"users": [ann.id]})
+    with Session(rules) as session:
+        server.gateway.wait_until(lambda gateway: gateway.online)
+        for person in (eve, ann):
+            said = person.says("helo", general)
+            person.edits(said, "hello")
+            person.reacts(said, "👍")
+            person.deletes(said)
+        got = []
+        until(lambda: got.extend(session.poll_all_channels(wait=1)) or len(got) >= 4)
+    assert [one.kind for one in got] == ["message", "edit", "reaction", "deletion"]
+    assert {one.sender_id for one in got} == {ann.id}
 
 
 def test_strangers_are_kept_out(server, general, config):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from discord.http import Route
 
-from cobot_discord.gaps import PAGE
+from cobot_discord.backfill import PAGE
 from cobot_discord.payload import form
 from cobot_discord.places import MALFORMED, snowflake
 from cobot_discord.rest import RefusedError

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from cobot_discord.backfill import Backfill
 from cobot_discord.inflow import MOST_WAITING, Inflow
 from cobot_discord.marks import DIRECT_SPACE, Marks
 from cobot_discord.parse import moment_of, snowflake_at
@@ -26,32 +27,19 @@ from cobot_session.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cobot_discord.backfill import History
     from cobot_discord.config import DiscordSettings
     from cobot_discord.places import Payload, Places
     from cobot_session.plugin import State
 
 log = logging.getLogger(__name__)
 
-PAGE = 100
 WORKERS = 4
 GONE = 404
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 Event = tuple[str, dict[str, Any], str]
 """Name, payload, and what tells this occurrence from another."""
-
-
-class History(Protocol):
-    """The requests that filling gaps takes."""
-
-    async def messages(self, channel_id: str, before: int | None) -> list[Payload]:
-        """Return up to `PAGE` messages, newest first."""
-
-    async def channel(self, channel_id: str) -> Payload:
-        """Return a channel object."""
-
-    async def member(self, guild_id: str, user_id: str) -> Payload | None:
-        """Return a member object; `None`: no member any more."""
 
 
 class Gaps:
@@ -78,6 +66,7 @@ class Gaps:
         self._settings = settings
         self._deliver = deliver
         self._log = log
+        self._backfill = Backfill(settings, log)
         self._open: set[str] = set()
         self._held: dict[str, list[Event]] = {}
         self._jobs: asyncio.Queue[str] = asyncio.Queue()
@@ -203,65 +192,18 @@ class Gaps:
         if after is None or not self._settings.backfill_messages:
             return
         try:
-            missed = await self._missed(place, after, history)
+            missed = await self._backfill.missed(place, after, history)
         except PermanentError as error:
             if getattr(error, "status", 0) != GONE:
                 self.marks.leave_unread(place, after)
             raise
         if place.guild:
-            await self._add_members(missed, place.guild, history)
+            await self._backfill.add_members(missed, place.guild, history)
         for data in missed:
             self._deliver("MESSAGE_CREATE", data, "")
         self.marks.was_read(place)
         if missed:
             self._log.info("read %d missed messages of chat %s", len(missed), place.address)
-
-    async def _missed(self, place: Place, after: int, history: History) -> list[Payload]:
-        """Return what was said after an id, oldest first; the newest, where there is too much."""
-        most = self._settings.backfill_messages
-        oldest = snowflake_at(datetime.now(UTC) - timedelta(hours=self._settings.backfill_hours))
-        found: list[Payload] = []
-        page: list[Payload] = []
-        while len(found) <= most:
-            page = await history.messages(place.id, _id(page[-1]) if page else None)
-            page.sort(key=_id, reverse=True)
-            new = [data for data in page if _id(data) > after]
-            found += new
-            if len(page) < PAGE or len(new) < len(page) or _id(page[-1]) <= oldest:
-                break
-        kept = [data for data in found[:most] if _id(data) > oldest]
-        if len(kept) < len(found):
-            self._log.warning(
-                "chat %s: a gap is longer than backfill_messages=%d or backfill_hours=%g allows;"
-                " what was said before %s is left out",
-                place.address,
-                most,
-                self._settings.backfill_hours,
-                moment_of(_id(kept[-1]) if kept else oldest),
-            )
-        return kept[::-1]
-
-    async def _add_members(self, missed: list[Payload], guild: str, history: History) -> None:
-        """Add what history leaves out and the gate needs: the guild, and the roles of people."""
-        members: dict[str, Payload | None] = {}
-        for data in missed:
-            data["guild_id"] = guild
-            author = data.get("author")
-            if not isinstance(author, dict) or author.get("bot") or data.get("webhook_id"):
-                continue
-            user_id = str(author.get("id"))
-            if user_id not in members:
-                members[user_id] = await self._member(guild, user_id, history)
-            if member := members[user_id]:
-                data["member"] = member
-
-    async def _member(self, guild: str, user_id: str, history: History) -> Payload | None:
-        """Return a member; of one who may not be looked up no roles are known."""
-        try:
-            return await history.member(guild, snowflake(user_id))
-        except (PermanentError, *MALFORMED) as error:
-            self._log.warning("the roles of user %s are not known: %s", user_id, error)
-            return None
 
     # Holding
 
@@ -302,7 +244,3 @@ class Gaps:
     @property
     def _held_events(self) -> int:
         return sum(map(len, self._held.values()))
-
-
-def _id(data: Payload) -> int:
-    return int(data["id"])

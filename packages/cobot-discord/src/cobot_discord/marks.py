@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cobot_discord.parse import moment_of, snowflake_at
-from cobot_discord.places import MALFORMED, snowflake
+from cobot_discord.places import MALFORMED, THREADS, snowflake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +165,8 @@ class Marks:
             return None
         begun = self._one(f"begun/{space}")
         recent = snowflake_at(datetime.now(UTC) - RECENT)
-        return max(floor if begun is None else begun, min(floor, recent))
+        made = int(place.id) - 1 if place.kind in THREADS else floor  # it may have been archived
+        return max(floor if begun is None else begun, min(floor, recent, made))
 
     def _safe_floor(self, newest: list[int], now: datetime) -> int:
         """Return up to where nothing can have been overtaken that did not come yet."""
