@@ -5,7 +5,7 @@ import json
 
 import nostr_sdk
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cobot_nostr.crypto import Key
@@ -101,6 +101,7 @@ def test_what_is_no_event_is_refused(value):
         parse_event(value)
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -19,6 +19,7 @@ from cobot_session import AsyncSession
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SECONDS = datetime.timedelta(seconds=10)
+SOON = datetime.timedelta(seconds=1)
 
 
 @asynccontextmanager
@@ -106,8 +107,9 @@ class Peer:
     async def connected(self, *urls):
         authenticator = nostr_sdk.SignerAuthenticator(self.keys)
         self.client = nostr_sdk.ClientBuilder().authenticator(authenticator).build()
+        soon = nostr_sdk.RelayOptions().retry_interval(SOON).adjust_retry_interval(False)
         for url in urls:
-            await self.client.add_relay(nostr_sdk.RelayUrl.parse(url))
+            await self.client.add_relay(nostr_sdk.RelayUrl.parse(url), opts=soon)
         await self.client.connect(and_wait=SECONDS)
         self.stream = self.client.notifications()
         wanted = nostr_sdk.Filter().pubkey(self.keys.public_key())
