@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+from cobot_session.attachments import safe_filename, safe_mime_type, safe_size, safe_url
 from cobot_session.messages import IncomingMessage, Kind, Media, MediaKind
 
 log = logging.getLogger("cobot_session.channel")
@@ -98,7 +99,12 @@ def _media(one: Any, channel_type: str) -> Media:
     kind = values.get("kind", found.get("type"))
     values["kind"] = kind if kind in _MEDIA_KINDS else "document"
     values["channel_type"] = channel_type
-    return Media(**values)
+    made = Media(**values)
+    made.filename = safe_filename(str(made.filename)) if made.filename else None
+    made.mime_type = safe_mime_type(str(made.mime_type)) if made.mime_type else None
+    made.size = safe_size(made.size)
+    made.url = safe_url(str(made.url)) if made.url else None
+    return made
 
 
 def _attributes(one: object, names: Iterable[str]) -> dict[str, Any]:

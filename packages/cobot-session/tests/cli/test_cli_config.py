@@ -6,6 +6,7 @@ import json
 import re
 import stat
 
+import pytest
 import yaml
 
 from cobot_session.config import load_config
@@ -146,3 +147,12 @@ def test_doctor_goes_on_without_a_readable_file(cli):
     found = findings(cli("doctor", "--json"))
     assert found["cobot.yml"][0] == "error"
     assert found["plugin session"][0] == "ok"
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["doctor", "--json"], ["schema"], ["channels"]])
+def test_no_command_prints_a_secret(cli, peer, command):
+    """A token in cobot.yml stands in nothing that is printed, also where its block is wrong."""
+    cli.configure({"wire": {"port": "SECRET-TOKEN", "token": "SECRET-TOKEN", "prt": 1}})
+    done = cli(*command)
+    assert done.stdout
+    assert "SECRET-TOKEN" not in done.stdout + done.stderr
