@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,6 +47,17 @@ def session(server, token, folder, **more):
     plugins = {"telegram": factory, "watch": lambda: watch}
     return Session(settings(server, token, folder, **more), plugins=plugins), watch
 
+def meet(server, running, faults):
+    messages = []
+    for number, fault in enumerate(faults):  # each in a chat of its own, so that none waits
+        user = server.user(f"User {number}")
+        user.starts()
+        server.faults.add(fault, on="sendMessage", chat=user.chat)
+        messages.append(OutgoingMessage("telegram", str(user.id), "x", id=f"{user.id}"))
+        running.send(messages[-1], timeout=0)
+    for message in messages:
+        print(running.send(message, timeout=5))
+
 folder = sys.argv[1]
 with BotApiServer() as server:
     print("TOKEN", file=sys.stderr); print(server.token, file=sys.stderr)
@@ -55,9 +68,7 @@ with BotApiServer() as server:
         (message,) = running.poll_all_channels(wait=10)
         print(running.fetch(message.media[0]), running, made[-1], vars(made[-1]), made[-1].config)
         errors = ServerError(502), ServerError(500, "oops"), CutAfter(), CutBefore(), Flood(1)
-        for fault in errors:
-            server.faults.add(fault, on="sendMessage")
-            print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=5))
+        meet(server, running, errors)
         for fault in (ServerError(502), CutAfter()):
             server.faults.add(fault, on="file")
             try:
@@ -97,9 +108,7 @@ with BotApiServer() as server:
             planted = server.faults.add(answer, on="getUpdates")
             ada.says("x")
             server.wait_for(lambda: planted.hits)
-        for fault in (*odd, ServerError(400, "no"), ServerError(403, "no")):
-            server.faults.add(fault, on="sendMessage")
-            print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=2))
+        meet(server, running, (*odd, ServerError(400, "no"), ServerError(403, "no")))
         server.faults.add(ServerError(401, "Unauthorized"), on="sendMessage")
         print(running.send(OutgoingMessage("telegram", str(ada.id), "x"), timeout=1))
         watch.wait("401")
@@ -119,6 +128,7 @@ print("END")
 """
 
 
+@pytest.mark.slow
 def test_a_full_run_at_debug_prints_no_token(tmp_path: Path) -> None:
     """Calls, downloads, refusals, cuts, a wrong token, a dead server: no token in any output.
 
