@@ -260,8 +260,8 @@ class Agent:
         return [tuple(json.loads(line)) for line in lines if line.endswith("]")]
 
     def stop(self):
-        """Stop it as a person does, and return what it said."""
-        self.process.send_signal(signal.SIGINT)
+        """Stop it as a system does, and return what it said."""
+        self.process.terminate()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
