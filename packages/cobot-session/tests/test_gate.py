@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from cobot_session.gate.flood import MOST_BUCKETS, Buckets, Flood
 from cobot_session.gate.reach import Reach
 from cobot_session.gate.rules import Rules, rules
 from cobot_session.spool.access import MOST_HEARD
+from cobot_session.spool.beside import Beside
+from cobot_session.spool.schema import MIGRATIONS
 from cobot_session.testing import FakeChannel
 
 if TYPE_CHECKING:
@@ -328,8 +331,6 @@ def test_what_is_kept_of_drops_is_bounded_and_no_text() -> None:
 
 def test_drops_are_counted_on_after_a_restart(tmp_path: Path, fake: FakeChannel) -> None:
     """What `doctor` shows goes on where the last session left it."""
-    from cobot_session.spool.beside import Beside
-
     for _ in range(2):
         with session(tmp_path, fake, access={"users": ["ann"]}) as running:
             fake.says("let me in", sender="mallory", chat="evil")
@@ -337,3 +338,16 @@ def test_drops_are_counted_on_after_a_restart(tmp_path: Path, fake: FakeChannel)
             heard(running)
     (drop,) = Beside(tmp_path / "session.db").drops()["fake"]
     assert (drop["sender"], drop["chat"], drop["count"]) == ("mallory", "evil", 2)
+
+
+def test_a_spool_of_before_knows_the_chats_of_its_inbox(tmp_path: Path, fake: FakeChannel) -> None:
+    """An upgrade takes nothing away: the agent may go on writing where it was written to."""
+    db = sqlite3.connect(tmp_path / "session.db", isolation_level=None)
+    db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+    db.execute(
+        "INSERT INTO inbox (channel, key, chat, body, state, at) VALUES ('fake', 'k', 'old', '', 2,"
+        " strftime('%s'))"
+    )
+    db.close()
+    with session(tmp_path, fake, access={"users": ["ann"]}) as running:
+        assert running.send(OutgoingMessage("fake", "old", "hello again")).status == "sent"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
+
+from cobot_session.spool.schema import MIGRATIONS
 
 AGENT = """
     import time
@@ -180,3 +184,15 @@ def test_demo_lets_a_person_talk(cli):
     seat.types("\x04")
     assert seat.ends() == 0
     assert any(line.startswith("All of it happened") for line in seat.lines)
+
+
+def test_a_spool_of_an_older_version_is_brought_up_to_date(cli):
+    """The first `chat` after an upgrade works as any other."""
+    folder = cli.workspace / "chat"
+    folder.mkdir(mode=0o700, parents=True)
+    db = sqlite3.connect(folder / "session.db", isolation_level=None)
+    db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+    db.close()
+    cli.configure({})
+    done = cli("chat", stdin="hello\n")
+    assert (done.returncode, "You said: hello" in done.stdout) == (0, True)

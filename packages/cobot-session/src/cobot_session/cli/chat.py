@@ -52,8 +52,8 @@ def chat(
     left = threading.Event()
     settings = for_console(load_config(config, defer=True), left.set)
     spool = Beside(settings.workspace.folder / SPOOL_FILE)
-    before = dead_letters(spool)
     with Session(settings) as session:
+        before = dead_letters(spool)  # now that a spool of an older version is up to date
         leaving = stop_when_answered(session, left, spool)
         session.run(handler)
     left.set()
