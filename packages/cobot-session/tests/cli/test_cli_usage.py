@@ -11,7 +11,7 @@ import pytest
 
 COMMANDS = {
     *("channels", "run", "chat", "listen", "send", "doctor", "status", "dead", "schema", "init"),
-    "demo",
+    *("demo", "pair"),
 }
 
 AGENT = """

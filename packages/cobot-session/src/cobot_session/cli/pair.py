@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Who may write beside those in cobot.yml: list, approve, reject, revoke, add.",
+    help="Who may write: list, approve, reject, revoke, add.",
     pretty_exceptions_enable=False,
 )
 
