@@ -64,7 +64,7 @@ async def nothing_more(pool, server):
 
 async def caught_up(pool, seconds=10):
     async with asyncio.timeout(seconds):
-        await pool.until(lambda: len(pool.reading) == len(pool.relays))
+        await pool.until(lambda: all(relay.inbox.caught_up for relay in pool.relays.values()))
 
 
 @asynccontextmanager
@@ -152,6 +152,9 @@ async def test_a_forged_copy_does_not_hide_the_real_event():
     """A liar that is faster than an honest relay cannot make us skip the honest copy."""
     async with world(2) as (server, pool):
         await caught_up(pool)
+        liar = pool.relays[server.url]
+        async with asyncio.timeout(5):  # having logged in we ask again, and get the true one
+            await pool.until(lambda: liar._login.done and liar.inbox.caught_up)
         event = mention("real")
         server.faults.add(Forge(), on="deliver", relay=server.relays[0])
         server.relays[0].accept(event)
@@ -306,6 +309,20 @@ async def test_silence_is_answered_with_a_question():
                 lambda: server.relays[0].counts.get("CLOSE", 0) >= 2, 5, lambda: "no probe"
             )
             assert pool.relays[server.url].line.counts.connects == 1
+
+
+async def test_a_relay_that_is_asked_again_is_still_read():
+    """New filters for a subscription are no trouble; a subscription that was refused is one."""
+    async with world() as (server, pool):
+        await caught_up(pool)
+        pool.ask_again("mentions")
+        assert not pool.relays[server.url].inbox.caught_up
+        assert pool.reading
+        server.faults.add(Refuse("error: no"), on="REQ")
+        pool.ask_again("mentions")
+        async with asyncio.timeout(5):
+            await pool.until(lambda: not pool.reading)
+            await pool.until(lambda: pool.reading)
 
 
 async def test_the_latency_is_that_of_a_ping():

@@ -35,13 +35,14 @@ class Listening:
         subscriptions: what to listen for.
         seen: tells whether an event id was delivered before, by any relay.
         remember: takes an event id that was verified and is about to be delivered.
-        wake: called when something has arrived, or all that was stored has.
+        wake: called when something has arrived, all that was stored has, or it is read no more.
         cursor: Unix time up to which this relay has been read.
 
     Attributes:
         arrivals: what came in and waits to be taken.
         questions: what is asked once.
         live_at: Unix time of the last sign that nothing is being missed.
+        is_reading: all that was stored has been told in this connection, whatever is asked again.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Listening:
     ) -> None:
         self.arrivals: deque[Arrival] = deque()
         self.live_at = cursor
+        self.is_reading = False
         self.questions = Questions(line)
         self._line = line
         self._login = login
@@ -104,6 +106,7 @@ class Listening:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.questions.disconnected()
+        self.is_reading = False
         self._pages, self._paging = {}, {}
         self._wake()
 
@@ -253,6 +256,7 @@ class Listening:
         if not self.caught_up:
             return
         self._line.problem = ""
+        self.is_reading = True
         if not self.arrivals:
             first = min((page.sent_at for page in self._pages.values()), default=0)
             self.live_at = max(self.live_at, first)
@@ -267,7 +271,8 @@ class Listening:
             return
         word = wire.prefix(reason)
         self._line.problem = f"a subscription was closed: {reason}"
-        self._pages[name].done = False
+        self._pages[name].done = self.is_reading = False
+        self._wake()
         if word == "auth-required" and self._login.possible:
             self._login.log_in()
         else:

@@ -270,7 +270,7 @@ class Pool:
     @property
     def reading(self) -> list[Relay]:
         """Our relays that have told all they had stored and stay connected."""
-        return [relay for relay in self.relays.values() if relay.inbox.caught_up]
+        return [relay for relay in self.relays.values() if relay.inbox.is_reading]
 
     def work_wanted(self) -> int:
         """Return the most bits of work (NIP-13) any of our relays asks for."""
