@@ -129,7 +129,8 @@ def test_the_agent_writes_nowhere_else(tmp_path: Path, fake: FakeChannel) -> Non
         assert not running.typing("fake", "evil")
         stolen = IncomingMessage(**vars(message) | {"channel_id": "evil"})
         receipts.append(running.stream(stolen, ["sec", "ret"]))
-        assert running.status()["fake"].pending == 1  # the message in hand
+        status = running.status()["fake"]
+    assert (status.pending, status.dead) == (1, 0)  # the message in hand
     assert {one.status for one in receipts} == {"failed"}
     assert all("`plugins.fake.access.send_to`" in (one.error or "") for one in receipts)
     assert (fake.sent, fake.edits, fake.deleted, fake.reactions) == ([], [], [], [])
