@@ -212,8 +212,10 @@ def test_run_streams_what_a_generator_yields(session: Session, fake: FakeChannel
 
     async def handle(message: IncomingMessage) -> Any:
         async def words() -> Any:
-            for word in ("one ", "two ", "three"):
-                yield word
+            yield "one "
+            await asyncio.to_thread(fake.wait_for_sent, 1, BOUND)
+            yield "two "
+            yield "three"
 
         return words()
 

@@ -11,7 +11,7 @@ from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from cobot_session.capabilities import Capabilities
@@ -121,9 +121,9 @@ class AsyncSession:
         return await self.send(self._ready().dispatch.reply(message, content), timeout)
 
     async def stream(
-        self, message: IncomingMessage, chunks: AsyncIterator[str] | Iterable[str]
+        self, message: IncomingMessage, chunks: AsyncIterable[str] | Iterable[str]
     ) -> Receipt:
-        """Answer a message with a text that grows as its chunks come."""
+        """Answer a message with a text that grows as its chunks come; see `Session.stream`."""
         return await self._ready().stream(message).run(chunks)
 
     async def broadcast(

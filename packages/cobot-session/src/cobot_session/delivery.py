@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 import traceback
 from functools import partial
@@ -20,6 +21,7 @@ from cobot_session.rendering import rendered
 from cobot_session.retry import backoff, pause_after
 from cobot_session.spool.codec import dumps
 from cobot_session.steps import steps_of
+from cobot_session.text import part_id
 
 if TYPE_CHECKING:
     import logging
@@ -122,19 +124,32 @@ class Delivery:
         if (refusal := self._may_not(item.message.channel_id)) is not None:
             raise PermanentError(refusal)
         await self._rest(item)
-        if item.parts is None and item.op in {"send", "edit"}:
+        if item.parts is None and item.op in {"send", "edit", "answer"}:
             item.parts = await rendered(self._door, item.message, self._limits)
         targets = await self._targets(item)
         steps = steps_of(item, self._door, targets)
         if not steps:
             raise PermanentError(f"there is nothing to {item.op}: it was rendered to no parts")
+        await self._take(item, steps, targets)
+
+    async def _take(self, item: Item, steps: list[Step], targets: list[str]) -> None:
+        """Take the steps that are left."""
+        gone: set[str | None] = set()
         while item.done < len(steps):
             await self._rest(item)
             step = steps[item.done]
             await self._before(item, step)
-            self._after(item, step, await step.call())
-            if item.op == "edit":
-                touched = {step.about for step in steps[: item.done]}
+            try:
+                outcome = await step.call()
+            except PermanentError:
+                if step.instead is None:
+                    raise
+                gone.add(step.about)
+                steps[item.done] = step.instead
+                continue
+            self._after(item, step, outcome)
+            if item.op in {"edit", "answer"}:
+                touched = gone | {step.about for step in steps[: item.done]}
                 item.standing = item.message_ids + [id_ for id_ in targets if id_ not in touched]
 
     async def _before(self, item: Item, step: Step) -> None:
@@ -168,6 +183,8 @@ class Delivery:
         """Return the platform's ids of the message that an item is about."""
         if item.target is None:
             return []
+        if item.op == "answer":
+            return await self._previews(item.target, item)
         receipt = await self._mailbox.wait(self._spool.receipt(item.target, item.chat))
         if receipt is None:
             return [item.target]
@@ -177,6 +194,17 @@ class Delivery:
                 f" so there is nothing to {item.op}"
             )
         return list(receipt.message_ids)
+
+    async def _previews(self, first: str, item: Item) -> list[str]:
+        """Return the platform's ids of what stands there of an answer, in order."""
+        found: list[str] = []
+        for number in itertools.count():
+            id_ = part_id(first, number)
+            receipt = await self._mailbox.wait(self._spool.receipt(id_, item.chat))
+            if receipt is None:
+                return list(dict.fromkeys(found))
+            found += receipt.message_ids
+        raise AssertionError("the numbers have come to an end")
 
     # -- failing
 
@@ -246,7 +274,7 @@ class Delivery:
             item.attempts,
             reason,
         )
-        await self._finish(item, status, dead=reason if item.op == "send" else None)
+        await self._finish(item, status, dead=reason if item.is_message else None)
 
     async def _finish(self, item: Item, status: ReceiptStatus, dead: str | None = None) -> None:
         """Store what became of it, however long the spool takes, and tell."""

@@ -45,8 +45,13 @@ class Dispatch:
         Raises:
             TypeError, ValueError: it is no message; the text names the field and the rule.
         """
-        item = self.item("send", self.outgoing(message))
-        return self._routed(item, wait)
+        return self.put(self.item("send", self.outgoing(message)), wait)
+
+    def preview(self, part: OutgoingMessage) -> Future[Receipt]:
+        """Send a rendered part of an answer that is not whole yet, once for each id."""
+        item = self.item("preview", self.outgoing(part))
+        item.parts = [part]
+        return self.put(item, None)
 
     def change(
         self,
@@ -59,7 +64,7 @@ class Dispatch:
     ) -> Future[Receipt]:
         """Edit, delete or react to a message, named by a platform id or a `Receipt.id`."""
         message = OutgoingMessage(channel_type, str(channel_id), content, id=new_id())
-        return self._routed(self.item(op, self.outgoing(message), str(target)), wait)
+        return self.put(self.item(op, self.outgoing(message), str(target)), wait)
 
     def reply_item(self, message: IncomingMessage, content: str | OutgoingMessage) -> Item:
         """Return the answer to a message, ready to be stored.
@@ -67,7 +72,14 @@ class Dispatch:
         Raises:
             PermanentError: it cannot be sent at all.
         """
-        item = self.item("send", self.outgoing(self.reply(message, content)))
+        return self.checked(self.item("send", self.outgoing(self.reply(message, content))))
+
+    def checked(self, item: Item) -> Item:
+        """Return an item, ready to be stored.
+
+        Raises:
+            PermanentError: it cannot be done at all.
+        """
         refusal = self.refusal(item)
         if refusal is None and not item.message.channel_id:
             refusal = "the answer names a channel and no `channel_id`"
@@ -101,8 +113,31 @@ class Dispatch:
                 continue
             message = self.outgoing(pattern)
             message.channel_type, message.channel_id, message.id = name, "", new_id()
-            receipts[name] = self._routed(self.item("send", message), wait)
+            receipts[name] = self.put(self.item("send", message), wait)
         return receipts
+
+    def put(self, item: Item, wait: float | None) -> Future[Receipt]:
+        """Store an item and put it into its lane; the receipt is as that of `send`."""
+        posting = Posting(self._house, item, wait)
+        if not item.message.channel_type:
+            posting.refuse(
+                "the message names no `channel_type`, and there is no default: set"
+                " `plugins.session.default_channel`"
+            )
+        elif (refusal := self.refusal(item)) is not None:
+            posting.refuse(refusal)
+        else:
+            supervisor = self._supervisor(item)
+            if item.message.channel_id:
+                posting.post(supervisor.outbox, supervisor.record)
+            else:
+                chat = supervisor.default_chat()
+                posting.refuse_in_time(
+                    f"{supervisor.record.id} has not started yet, so its default chat is not known:"
+                    f" set `plugins.{supervisor.record.id}.default_chat`"
+                )
+                chat.add_done_callback(partial(_post_to_default, posting, supervisor))
+        return posting.answer
 
     def accept(self, items: list[Item]) -> None:
         """Put items that have been stored into their lanes."""
@@ -117,7 +152,7 @@ class Dispatch:
             return self._roster.absence(item.message.channel_type)
         if NEEDED_HOOK[item.op] not in supervisor.record.hooks:
             return f"{item.message.channel_type} cannot {item.op} (no {NEEDED_HOOK[item.op]})"
-        if item.op != "send" and not (item.target and item.message.channel_id):
+        if item.op in {"edit", "delete", "react"} and not (item.target and item.message.channel_id):
             return f"to {item.op} takes a `channel_id` and a `msg_id`; one of them is empty"
         if not item.message.channel_id:
             return None  # the default chat, which is configured
@@ -170,28 +205,6 @@ class Dispatch:
             return configured
         able = [one.record.id for one in self._roster.with_hook("session_send")]
         return able[0] if len(able) == 1 else ""
-
-    def _routed(self, item: Item, wait: float | None) -> Future[Receipt]:
-        posting = Posting(self._house, item, wait)
-        if not item.message.channel_type:
-            posting.refuse(
-                "the message names no `channel_type`, and there is no default: set"
-                " `plugins.session.default_channel`"
-            )
-        elif (refusal := self.refusal(item)) is not None:
-            posting.refuse(refusal)
-        else:
-            supervisor = self._supervisor(item)
-            if item.message.channel_id:
-                posting.post(supervisor.outbox, supervisor.record)
-            else:
-                chat = supervisor.default_chat()
-                posting.refuse_in_time(
-                    f"{supervisor.record.id} has not started yet, so its default chat is not known:"
-                    f" set `plugins.{supervisor.record.id}.default_chat`"
-                )
-                chat.add_done_callback(partial(_post_to_default, posting, supervisor))
-        return posting.answer
 
 
 def _post_to_default(posting: Posting, supervisor: Supervisor, chat: Future[str | None]) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.bulletin import Bulletin, heed
@@ -19,6 +20,7 @@ from cobot_session.inbox import Inbox
 from cobot_session.plugin import PluginContext
 from cobot_session.redact import Redactor, secrets_in
 from cobot_session.registry import Registry
+from cobot_session.rendering import rendered
 from cobot_session.roster import Roster
 from cobot_session.spool import SqliteSpool
 from cobot_session.spool.lock import ProcessLock
@@ -269,6 +271,15 @@ class Engine:
 
     # -- showing
 
+    def rendered(self, message: OutgoingMessage, content: str) -> Future[list[OutgoingMessage]]:
+        """Return the parts that a message would have with this content, as its channel has it."""
+        supervisor = self.roster.get(message.channel_type)
+        if supervisor is None:
+            return failed(SessionError(self.roster.absence(message.channel_type)))
+        limits = supervisor.record.limits
+        whole = replace(message, content=content)
+        return supervisor.call(lambda door: rendered(door, whole, limits))
+
     def preview(self, channel_type: str, channel_id: str, msg_id: str, content: str) -> Future[Any]:
         """Show a text in place of a message; it is stored nowhere."""
         supervisor = self.roster.get(channel_type)
@@ -300,7 +311,7 @@ class Engine:
     # -- what comes to an end
 
     def _item_ended(self, item: Item, receipt: Receipt) -> None:
-        if item.op == "send":
+        if item.is_message:
             self.roster.tell("session_on_send", item.message, receipt)
 
     def _entry_died(self, entry: Entry) -> None:

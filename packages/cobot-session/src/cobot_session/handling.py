@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cobot_session.errors import PermanentError, SpoolError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cobot_session.run")
 
-Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterator[str] | None"
+Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterable[str] | None"
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
 _MOST_BACKOFF = 60.0
@@ -127,13 +127,10 @@ class Handling:
     async def _answer(self, entry: Entry) -> None:
         message = entry.message
         answer = await self._call(message)
-        if isinstance(answer, AsyncIterator | Iterator):
-            await self._engine.stream(message).run(answer)
-            answer = None
-        replies = self._replies(message, answer)
+        replies = await self._replies(message, answer)
         if not self._engine.inbox.still_in_hand([entry]):  # the handler acknowledged by hand
             for item in replies:
-                self._engine.dispatch.send(item.message, 0)
+                self._engine.dispatch.put(item, 0)
             return
         await self._store(entry, replies)
 
@@ -150,11 +147,15 @@ class Handling:
                 log.warning("an answer is not stored yet: %s; it is tried again", error)
                 await asyncio.sleep(backoff(failures, _MOST_SPOOL_BACKOFF))
 
-    def _replies(self, message: IncomingMessage, answer: Any) -> list[Item]:
-        if answer is None or answer == "":
-            return []
+    async def _replies(self, message: IncomingMessage, answer: Any) -> list[Item]:
+        dispatch = self._engine.dispatch
         try:
-            return [self._engine.dispatch.reply_item(message, answer)]
+            if isinstance(answer, AsyncIterable | Iterator):
+                whole = await self._engine.stream(message).taken(answer)
+                return [dispatch.checked(whole)] if whole.message.content.strip() else []
+            if answer is None or answer == "":
+                return []
+            return [dispatch.reply_item(message, answer)]
         except PermanentError as error:
             log.error("the answer to message %r cannot be sent: %s", message.id, error)  # noqa: TRY400 - no defect of ours
             return []

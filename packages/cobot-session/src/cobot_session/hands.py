@@ -45,13 +45,17 @@ class Hands:
         Raises:
             SessionError: it is not in hand: it was acknowledged, or never handed out.
         """
-        found = self._entries.get((message.channel_type, message.key))
+        found = self.find(message)
         if found is None:
             raise SessionError(
                 f"message {message.id!r} of {message.channel_type} is not in hand:"
                 " it has been acknowledged or put back already"
             )
-        return found[0]
+        return found
+
+    def find(self, message: IncomingMessage) -> Entry | None:
+        """Return the entry of a message, `None` when it is not in hand."""
+        return self._entries.get((message.channel_type, message.key), (None,))[0]
 
     def still(self, entries: Iterable[Entry]) -> list[Entry]:
         """Return those of some entries that are in hand."""

@@ -121,6 +121,18 @@ class Inbox:
         with self._lock:
             return self._hands.of(message)
 
+    def next_answer(self, message: IncomingMessage) -> int | None:
+        """Return how many growing answers a message had since it was handed out, and count one.
+
+        `None`: it is not in hand.
+        """
+        with self._lock:
+            entry = self._hands.find(message)
+            if entry is None:
+                return None
+            entry.answers += 1
+            return entry.answers - 1
+
     def still_in_hand(self, entries: Iterable[Entry]) -> list[Entry]:
         """Return those that are neither acknowledged nor put back."""
         with self._lock:
@@ -276,6 +288,7 @@ class Inbox:
         if entry.deliveries:
             entry.message.metadata["redelivered"] = True
         entry.deliveries += 1
+        entry.answers = 0
         self._hands.take(entry, holds=holds)
 
     def _take_back(self, entries: list[Entry]) -> None:

@@ -222,7 +222,7 @@ class Life:
         return Lanes(owner.outbox, delivery, mailbox, on_auth_error=self._refused, log=owner.log)
 
     def _item_ended(self, item: Item, receipt: Receipt, dead: bool) -> None:
-        delivered = item.op == "send" and receipt.status == "sent"
+        delivered = item.is_message and receipt.status == "sent"
         self._owner.vitals.count(sent=delivered, dead=dead)
         self._house.on_end(item, receipt)
 

@@ -29,6 +29,11 @@ _FENCE = re.compile(
     r"(?P<run>`{3,}|~{3,})(?P<info>[^\n]*)",
     re.MULTILINE,
 )
+_HALF_FENCE = re.compile(
+    r"^(?:[ \t>]|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t]))*+"
+    r"(?:`{1,2}|~{1,2}|`{3,}[^`\n]*|~{3,}[^\n]*)\Z",
+    re.MULTILINE,
+)
 _UNQUOTED = re.compile(r"^(?![ \t]*>)", re.MULTILINE)
 _ADDED_CLOSING = re.compile(r"([ \t>]*+)(`{3,}+|~{3,}+)( ?)")
 _ADDED_OPENING = re.compile(r"([ \t>]*+)(`{3,}+|~{3,}+)[^\n]*+\n")
@@ -123,6 +128,20 @@ def _fence(opening: re.Match[str], close: int, end: int) -> Fence:
     bar = re.sub(r"[^ \t>]", " ", opening["prefix"]) + opening["run"]
     head = f"{bar}{opening['info'].rstrip()}\n"
     return Fence(opening.start(), opening.end() + 1, close, end, head, bar)
+
+
+def closed(text: str) -> str:
+    """Return what can be shown of a text that is still being written: its fences are whole.
+
+    A code block that is open is closed, one with no code in it yet is left out, and so is a last
+    line that may become a fence.
+    """
+    shown = text[: half.start()] if (half := _HALF_FENCE.search(text)) else text
+    last = next(reversed(fences(shown)), None)
+    if last is None or not last.close == last.end == len(shown):
+        return shown
+    code = shown[last.body :]
+    return shown + last.tail(code) if code.strip() else shown[: last.start]
 
 
 def seam(left: str, right: str) -> tuple[int, int] | None:

@@ -117,8 +117,9 @@ class Session:
         """Give each message to a handler, in order within a chat, until the session stops.
 
         What the handler returns is the reply (text, an `OutgoingMessage`, or an iterator of text
-        that is streamed); it is stored and the message acknowledged in one transaction. A handler
-        that raises leaves its message unacknowledged: it comes again.
+        that is streamed: a handler may be a generator, `def` or `async def`); it is stored and the
+        message acknowledged in one transaction. A handler that raises leaves its message
+        unacknowledged: it comes again.
 
         Args:
             handler: `def handler(message)`, called in threads, or `async def`.
@@ -209,7 +210,16 @@ class Session:
         return self._wait(dispatch.send(dispatch.reply(message, content), timeout))
 
     def stream(self, message: IncomingMessage, chunks: Iterable[str]) -> Receipt:
-        """Answer a message with a text that grows as its chunks come."""
+        """Answer a message with a text that grows as its chunks come.
+
+        It is shown by edits, `limits.edit_seconds` apart, while typing is kept on; a channel that
+        cannot edit gets the whole. The end is sent once, whatever became of what was shown before,
+        and the receipt is the end's. Answered again after a crash, a message that is in hand has
+        its answer go on where it stood.
+
+        Raises:
+            TypeError: a chunk is no text.
+        """
         engine = self._ready("stream")
         return _run_to_end(engine.stream(message).run(chunks))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from cobot_session.errors import PermanentError
@@ -20,6 +20,8 @@ NEEDED_HOOK = {
     "edit": "session_edit",
     "delete": "session_delete",
     "react": "session_react",
+    "preview": "session_send",
+    "answer": "session_send",
 }
 
 
@@ -31,11 +33,13 @@ class Step:
         call: makes it.
         about: the platform's id of the message that it changes; `None`: it makes a new one.
         stays: there is a message afterwards.
+        instead: what is done when the platform refuses it for good.
     """
 
     call: Call
     about: str | None = None
     stays: bool = True
+    instead: Step | None = None
 
     @property
     def repeatable(self) -> bool:
@@ -56,15 +60,18 @@ def steps_of(item: Item, door: Door, targets: list[str]) -> list[Step]:
     Args:
         item: with `parts` filled in, for a send and an edit.
         door: the channel.
-        targets: the platform messages it is about; none for a send.
+        targets: the platform messages it is about; none for a send, and for an answer of which
+            nothing stands there.
     """
     chat = item.message.channel_id
     parts = item.parts or []
     match item.op:
-        case "send":
+        case "send" | "preview":
             return [_send(door, part) for part in parts]
         case "edit":
             return _edit(door, chat, parts, targets)
+        case "answer":
+            return _answer(door, parts, _edit(door, chat, parts, targets))
         case "delete":
             return [_delete(door, chat, target) for target in targets]
         case "react":
@@ -82,6 +89,14 @@ def _edit(door: Door, chat: str, parts: list[OutgoingMessage], targets: list[str
     if "session_delete" in door.hooks:
         steps += [_delete(door, chat, target) for target in targets[len(parts) :]]
     return steps
+
+
+def _answer(door: Door, parts: list[OutgoingMessage], steps: list[Step]) -> list[Step]:
+    """Send a part where its preview cannot be edited, because somebody has deleted it, say."""
+    return [
+        replace(step, instead=_send(door, part)) if step.about is not None else step
+        for step, part in zip(steps, parts, strict=False)
+    ] + steps[len(parts) :]
 
 
 def _edit_call(door: Door, chat: str, target: str, content: str) -> Call:

@@ -3,108 +3,134 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from cobot_session import text
-from cobot_session.futures import done
 from cobot_session.mailbox import result_of
+from cobot_session.messages import new_id
+from cobot_session.preview import Preview
+from cobot_session.typing_kept import TypingKept
+from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from cobot_session.engine import Engine
-    from cobot_session.messages import IncomingMessage, Receipt
+    from cobot_session.messages import IncomingMessage, OutgoingMessage, Receipt
+    from cobot_session.spool import Item
 
-log = logging.getLogger("cobot_session.stream")
+_ID_BYTES = 10
+_END = object()
 
 
 class Stream:
     """One growing answer to one message.
 
-    The first words are a stored send, what follows are edits that nobody waits for (the latest
-    wins), the end is a stored edit with the whole text. A channel that cannot edit gets the whole.
+    On a channel that can edit, the first words are a stored send, what follows are edits that
+    nobody waits for, and the end is stored and takes the place of what was shown. Another channel
+    gets the whole. The answer to a message that is handed out again goes on where it stood: its id
+    is made of the message's key.
 
     Args:
         engine: where it is sent.
         message: what it answers.
+
+    Raises:
+        SessionError: its channel does not run.
     """
 
     def __init__(self, engine: Engine, message: IncomingMessage) -> None:
+        capabilities = engine.roster.capabilities(message.channel_type)
         self._engine = engine
         self._message = message
-        capabilities = engine.roster.capabilities(message.channel_type)
         self._limits = capabilities.limits
         self._grows = "edit" in capabilities and "send" in capabilities
-        self._text = ""
-        self._shown = ""
-        self._first: Receipt | None = None
-        self._showing: Future[Any] = done(None)
+        self._id = _answer_id(message, engine.inbox.next_answer(message))
 
-    async def run(self, chunks: AsyncIterator[str] | Iterable[str]) -> Receipt:
-        """Take chunks until there are no more, and deliver the whole text."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        async for chunk in _each(chunks):
-            self._text += chunk
-            if self._grows and loop.time() >= due and self._text.strip():
-                await self._show()
-                due = loop.time() + self._limits.edit_seconds
-        return await self._finish()
+    async def run(self, chunks: AsyncIterable[str] | Iterable[str]) -> Receipt:
+        """Take chunks until there are no more, and deliver the whole text.
 
-    async def _show(self) -> None:
-        if self._first is None:
-            self._first = await self._send(self._text)
-            self._shown = self._text
-            return
-        ids = self._first.message_ids
-        preview = self._preview()
-        if ids and preview != self._shown and self._showing.done():
-            self._shown = preview
-            message = self._message
-            self._showing = self._engine.preview(
-                message.channel_type, message.channel_id, ids[0], preview
-            )
+        Raises:
+            TypeError: a chunk is no text. What was shown stays.
+        """
+        return await result_of(self._engine.dispatch.put(await self.taken(chunks), None))
 
-    def _preview(self) -> str:
-        """Return what fits one message of the text so far."""
-        return text.split(self._text, self._limits.text, self._limits.unit)[0]
+    async def taken(self, chunks: AsyncIterable[str] | Iterable[str]) -> Item:
+        """Take chunks until there are no more, showing them; return the whole, not yet stored.
 
-    async def _finish(self) -> Receipt:
-        if self._first is None:
-            return await self._send(self._text)
-        if self._first.status == "failed":
-            return self._first
-        await self._last_preview()
-        message = self._message
-        changed = self._engine.dispatch.change(
-            "edit", message.channel_type, message.channel_id, self._first.id, self._text, None
-        )
-        return await result_of(changed)
+        Raises:
+            TypeError: a chunk is no text. What was shown stays.
+        """
+        text = ""
+        preview = Preview(self._engine, self._reply(""), self._limits)
+        async with TypingKept(self._engine, self._message):
+            async with _running(preview if self._grows else None), aclosing(_each(chunks)) as each:
+                async for chunk in each:
+                    text += chunk
+                    preview.show(text)
+            await preview.settle()
+        return self._whole(text, preview.next_edit)
 
-    async def _last_preview(self) -> None:
-        """Wait until no preview can overtake the end; what became of it does not matter."""
-        waiting = asyncio.wrap_future(self._showing)
-        await asyncio.wait([waiting], timeout=self._limits.send_seconds)
-        if waiting.done() and not waiting.cancelled() and (error := waiting.exception()):
-            log.info("a preview was not shown: %s", error)
+    def _whole(self, text: str, not_before: float) -> Item:
+        answer = self._reply(text)
+        if not self._grows:
+            return self._engine.dispatch.item("send", answer)
+        answer.id = new_id()
+        item = self._engine.dispatch.item("answer", answer, self._id)
+        pause = not_before - asyncio.get_running_loop().time()
+        if pause > 0:
+            item.rest(pause)
+        return item
 
-    async def _send(self, content: str) -> Receipt:
-        reply = self._engine.dispatch.reply(self._message, content)
-        return await result_of(self._engine.dispatch.send(reply, None))
+    def _reply(self, content: str) -> OutgoingMessage:
+        dispatch = self._engine.dispatch
+        reply = dispatch.outgoing(dispatch.reply(self._message, content))
+        reply.id = self._id
+        return dispatch.item("send", reply).message
 
 
-async def _each(chunks: AsyncIterator[str] | Iterable[str]) -> AsyncIterator[str]:
-    """Iterate over either kind; a blocking iterator runs in a thread."""
-    if isinstance(chunks, AsyncIterator):
-        async for chunk in chunks:
-            yield chunk
+def _answer_id(message: IncomingMessage, number: int | None) -> str:
+    """Return an id that is the same whenever a message is handed out; a new one for others."""
+    if number is None:
+        return new_id()
+    words = "\0".join((message.channel_type, message.key, str(number)))
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=_ID_BYTES).hexdigest()
+
+
+@asynccontextmanager
+async def _running(preview: Preview | None) -> AsyncIterator[None]:
+    """Let a preview run meanwhile."""
+    if preview is None:
+        yield
         return
-    iterator: Iterator[str] = iter(chunks)
-    while (part := await asyncio.to_thread(_next, iterator)) is not None:
-        yield part
+    running = asyncio.create_task(preview.run(), name="preview of an answer")
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
 
 
-def _next(iterator: Iterator[str]) -> str | None:
-    return next(iterator, None)
+async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncGenerator[str, None]:
+    """Iterate over either kind; a blocking iterator runs in a thread."""
+    if isinstance(chunks, AsyncIterable):
+        async with AsyncExitStack() as stack:
+            if isinstance(chunks, AsyncGenerator):
+                await stack.enter_async_context(aclosing(chunks))
+            async for chunk in chunks:
+                yield _checked(chunk)
+        return
+    iterator: Iterator[Any] = iter(chunks)
+    workers = Workers("cobot-stream", 1)
+    try:
+        while (chunk := await workers.run(partial(next, iterator, _END))) is not _END:
+            yield _checked(chunk)
+    finally:
+        workers.shutdown()
+
+
+def _checked(chunk: Any) -> str:
+    if not isinstance(chunk, str):
+        raise TypeError(f"a chunk of an answer is a str, not {type(chunk).__name__}")
+    return chunk

@@ -22,14 +22,15 @@ class TypingKept:
     def __init__(self, engine: Engine, message: IncomingMessage) -> None:
         self._engine = engine
         self._chat = message.channel_type, message.channel_id
-        limits = engine.roster.capabilities(message.channel_type).limits
-        self._seconds = limits.typing_seconds * _RENEW_AT
+        capabilities = engine.roster.capabilities(message.channel_type)
+        self._can = "typing" in capabilities
+        self._seconds = capabilities.limits.typing_seconds * _RENEW_AT
         self._lock = threading.Lock()
         self._timer: Timer | None = None
         self._on = False
 
     def __enter__(self) -> None:
-        self._on = True
+        self._on = self._can
         self._show()
 
     def __exit__(
@@ -56,5 +57,6 @@ class TypingKept:
 
     def _show(self) -> None:
         with self._lock:
-            if self._on and self._engine.typing(*self._chat):
+            if self._on:
+                self._engine.typing(*self._chat)  # a channel that does not run now may run again
                 self._timer = self._engine.timers.later(self._seconds, self._show)

@@ -32,6 +32,12 @@ _FINISH = (
     " at = new.column9, in_flight = 0"
 )
 
+_FORGET_PARTS = (
+    "UPDATE outbox SET ids = '[]' WHERE op = 'preview' AND id > ? || '~' AND id < ? || '~:'"
+    " AND channel = ? AND chat = ?"
+)
+"""The first preview of an answer has the ids of all its parts once the answer is whole."""
+
 
 def new_row(item: Item) -> Row:
     """Return an item as it is stored, without its number.
@@ -168,6 +174,7 @@ class Outbound:
             if edited is not None:
                 change = "UPDATE outbox SET ids = ? WHERE id = ? AND channel = ? AND chat = ?"
                 db.execute(change, edited)
+                db.execute(_FORGET_PARTS, (edited[1], *edited[1:]))
         return [None] * len(ends)
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, OutgoingMessage, ReceiptStatus
     from cobot_session.spool.access import Book
 
-Op: TypeAlias = Literal["send", "edit", "delete", "react"]
+Op: TypeAlias = Literal["send", "edit", "delete", "react", "preview", "answer"]
+"""A preview is a first part of an answer that is not whole yet; an answer takes its place."""
 Chat: TypeAlias = tuple[str, str]
 """`(channel_type, channel_id)`."""
 
@@ -28,6 +29,7 @@ class Entry:
         suspect: it was in hand when a process died, so it is handed out alone.
         not_before: epoch seconds; a nacked message waits until then.
         due: the same by the monotonic clock, which nobody sets; this process goes by it.
+        answers: how many growing answers it has had since it was handed out.
     """
 
     seq: int
@@ -36,6 +38,7 @@ class Entry:
     suspect: bool = False
     not_before: float = 0.0
     due: float = 0.0
+    answers: int = 0
 
     def rest(self, seconds: float) -> None:
         """Be due in so many seconds."""
@@ -58,7 +61,8 @@ class Item:
         created: epoch seconds.
         since: the same by the monotonic clock, which nobody sets; this process goes by it.
         seq: order of acceptance; 0 until it is stored.
-        target: for edit, delete and react: a platform message id or a `Receipt.id`.
+        target: for edit, delete and react: a platform message id or a `Receipt.id`; for an answer
+            the id of its first preview, which need not be there.
         parts: what `session_render` made of it; `None` until then.
         parts_stored: the spool has the parts.
         done: how many parts are delivered.
@@ -96,6 +100,11 @@ class Item:
         """Be due in so many seconds."""
         self.not_before = time.time() + seconds
         self.due = time.monotonic() + seconds
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a whole message, to be counted, told of, and kept when it is given up."""
+        return self.op in {"send", "answer"}
 
     @property
     def id(self) -> str:
