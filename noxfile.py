@@ -33,12 +33,14 @@ nox.options.error_on_missing_interpreters = False
 nox.options.allow_parallel = True
 nox.options.sessions = [
     *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "demo"),
+    "cobot-agent",
 ]
 """What takes longest comes early, so that nothing long is left for one processor at the end."""
 
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 OLDEST = "3.11"
 CORE = "cobot-session"
+AGENT = "cobot==0.2.0"
 QUICK = ("-m", "not soak and not slow")
 CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
 """Settings of the person at the keyboard that no test may see."""
@@ -132,6 +134,17 @@ def examples(session: nox.Session, name: str) -> None:
     """Run the tests of an example that is a distribution of its own, against its wheel."""
     _install_for_tests(session, name)
     _run_tests(session, name)
+
+
+@nox.session(name="cobot-agent", python=OLDEST)
+def cobot_agent(session: nox.Session) -> None:
+    """Run the cobot agent, as its own project publishes it, on channels of this tree."""
+    channels = [PACKAGES[name].whole for name in ("cobot-telegram", "cobot-nostr")]
+    needed = [*PACKAGES[CORE].test_requirements, *channels, Requirement(AGENT)]
+    install(session, [Requirement(CORE), *needed])
+    page = ROOT / "docs" / "agents" / "cobot-agent.md"
+    with _away(session, PACKAGES[CORE].folder / "tests" / "cobot_agent", page):
+        session.run("pytest", "cobot_agent", *session.posargs, env=CLEARED)
 
 
 @nox.session(default=False)
