@@ -104,19 +104,30 @@ def test_the_key_is_in_no_output_of_a_session(form, tmp_path, written):
         assert secret not in everything
 
 
-def test_a_key_for_a_chat_is_in_no_log_and_no_error(tmp_path, written):
-    """Somebody's private key as the target of a send is refused without being repeated."""
+def test_a_key_for_a_chat_is_nowhere(tmp_path, written):
+    """Somebody's private key as the target of a send is refused, and neither told nor stored."""
     other = nsec(Key.from_hex("0e" * 32))
     with NostrServer() as server:
         own = {"nsec": nsec(), "access": {"send_to": "any"}}
         with Session(settings(tmp_path, server, **own)) as session:
             receipt = session.send(OutgoingMessage("nostr", other, "x"))
         assert {event.kind for event in server.relays[0].events} <= {30315}  # our status
-        with_logs, _, _ = written(receipt).partition("SQLite format")
+        everything = written(receipt)
     assert receipt.status == "failed"
     assert "this is a private key" in receipt.error
-    assert "to '[redacted]': failed" in with_logs
-    assert other not in f"{receipt}{with_logs}"
+    assert "SQLite format" in everything  # the spool is in it
+    assert other not in everything
+
+
+def test_a_key_for_the_default_chat_is_told_and_not_repeated(tmp_path):
+    """It is refused with the settings, at its place."""
+    other = nsec(Key.from_hex("0e" * 32))
+    block = {"nsec": nsec(), "relays": ["wss://relay.example.com"], "default_chat": other}
+    with pytest.raises(ConfigError) as refused:
+        Session({"plugins": {"workspace": {"path": str(tmp_path)}, "nostr": block}}).start()
+    assert "default_chat" in str(refused.value)
+    assert "private key" in str(refused.value)
+    assert other not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,19 @@ class Editor(Sender):
         return await self.wire.take("edit", channel_id, f"{msg_id} {content}")
 
 
+class Rendering(Sender):
+    """Makes marks of what it renders, and needs them to edit."""
+
+    async def session_render(self, message: OutgoingMessage) -> list[OutgoingMessage]:
+        return [OutgoingMessage(content=message.content.strip("*"), metadata={"marks": "bold"})]
+
+    async def session_edit(
+        self, channel_id: str, msg_id: str, content: str, message: OutgoingMessage
+    ) -> Any:
+        marks = message.metadata["marks"]
+        return await self.wire.take("edit", channel_id, f"{msg_id} {marks} {content}")
+
+
 class Whole(Editor):
     async def session_delete(self, channel_id: str, msg_id: str) -> Any:
         return await self.wire.take("delete", channel_id, msg_id)
@@ -674,6 +687,19 @@ def test_edit_with_an_unknown_outcome_is_repeated(session: Session, wire: Wire) 
     wire.answers += [OutcomeUnknown("the connection broke")]
     assert session.edit("wire", "a", receipt.id, "better").status == "sent"
     assert wire.log[1:] == ["edit p1 better", "edit p1 better"]
+
+
+def test_edit_that_outlives_its_session_keeps_what_was_rendered(tmp_path: Path) -> None:
+    """The hook is given the stored part with its metadata, and not its bare text."""
+    wire = Wire(base=Rendering)
+    with new_session(tmp_path, wire) as session:
+        receipt = send(session, "hello")
+        wire.answers += [RateLimited(0.5)]
+        session.edit("wire", "a", receipt.id, "*better*", timeout=0)
+        wire.wait_for_calls(2)
+    with new_session(tmp_path, wire):
+        wire.wait_for_calls(3)
+    assert wire.log[1:] == ["edit p1 bold better", "edit p1 bold better"]
 
 
 def test_change_of_a_message_that_was_not_delivered_is_told(session: Session, wire: Wire) -> None:

@@ -280,7 +280,8 @@ def test_plugin_that_learns_of_a_cut_has_its_health_asked_at_once(
 
         def session_health(self) -> Health:
             asked.set()
-            return Health(self.ok, "the gateway has closed the connection")
+            words = "two relays of two" if self.ok else "the gateway has closed the connection"
+            return Health(self.ok, words)
 
         def turns(self, ok: bool) -> None:
             self.ok = ok
@@ -292,7 +293,7 @@ def test_plugin_that_learns_of_a_cut_has_its_health_asked_at_once(
         channel.turns(ok=False)
         assert "closed" in (troubled_status(session, "reconnecting").last_error or "")
         channel.turns(ok=True)
-        troubled_status(session, "online")
+        assert troubled_status(session, "online").detail == "two relays of two"
 
 
 def test_no_thread_is_left_after_stop(tmp_path: Path, fake: FakeChannel) -> None:

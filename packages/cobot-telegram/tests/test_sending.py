@@ -160,6 +160,20 @@ def test_typing_editing_deleting_reacting(session: Session, ada: User) -> None:
     assert ada.chat.answers == ()
 
 
+def test_an_edit_that_outlives_its_session_keeps_its_formatting(
+    server: BotApiServer, open_session: Callable[[], Session], ada: User
+) -> None:
+    """What a restart carries out is the rendered text, and not that text rendered again."""
+    server.faults.add(Flood(2), on="editMessageText", chat=ada.chat)
+    with open_session() as session:
+        sent = send(session, ada.id, "one")
+        late = session.edit("telegram", str(ada.id), sent.id, "**two** \\*stars\\*", timeout=1)
+        assert late.status == "queued"
+    with open_session():
+        message = ada.chat.wait_for("two *stars*")
+    assert [entity["type"] for entity in message.entities] == ["bold"]
+
+
 def test_what_is_done_already_is_success(session: Session, ada: User) -> None:
     """An edit that changes nothing and a deletion of what is gone succeed."""
     sent = send(session, ada.id, "one")

@@ -233,3 +233,12 @@ class NostrConfig(BaseModel):
         if kind == "role":
             raise ValueError("Nostr has no roles")
         return _person(value) if kind == "user" else str(chats.parse(value))
+
+    @classmethod
+    def target_id(cls, value: str) -> str:
+        """Return where a message is to go, unless that is a private key.
+
+        Raises:
+            ValueError: it is one; the text does not repeat it.
+        """
+        return _no_private_key(value)

@@ -101,10 +101,16 @@ class Door:
         """Send one part."""
         return await self._deed("session_send", message=message)
 
-    async def edit(self, channel_id: str, msg_id: str, content: str) -> Sent:
-        """Replace a message's text."""
+    async def edit(
+        self, channel_id: str, msg_id: str, content: str, message: OutgoingMessage | None = None
+    ) -> Sent:
+        """Replace a message's text, which is a rendered part's where there is one."""
         return await self._deed(
-            "session_edit", channel_id=channel_id, msg_id=msg_id, content=content
+            "session_edit",
+            channel_id=channel_id,
+            msg_id=msg_id,
+            content=content,
+            message=message,
         )
 
     async def delete(self, channel_id: str, msg_id: str) -> Sent:

@@ -67,8 +67,15 @@ def session_presence(status: str) -> None:
 
 
 @hookspec(firstresult=True)
-def session_edit(channel_id: str, msg_id: str, content: str) -> SendResult:
-    """Replace the text of a message. A text that is there already is success."""
+def session_edit(
+    channel_id: str, msg_id: str, content: str, message: OutgoingMessage | None
+) -> SendResult:
+    """Replace the text of a message. A text that is there already is success.
+
+    `message` is the part as it was rendered and stored, with its metadata, also after a restart;
+    `content` is its text. It is `None` for a passing look at an answer that is still being written:
+    `content` is then what the agent wrote, and not rendered.
+    """
 
 
 @hookspec(firstresult=True)

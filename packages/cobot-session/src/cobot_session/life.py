@@ -275,7 +275,7 @@ class Life:
             self._healthy = False
             self._owner.trouble(error)
             return
-        vitals.latency = health.latency
+        vitals.latency, vitals.detail = health.latency, self._house.redact(health.detail)
         self._healthy = health.ok
         if health.ok:
             self._received()

@@ -43,6 +43,7 @@ class Status:
         dead: dead letters of this channel.
         dropped_by: `dropped` by reason.
         latency: seconds, as the channel's `session_health` told last.
+        detail: the channel's own words on how it is, from there, too, secrets removed.
     """
 
     state: ChannelState
@@ -55,3 +56,4 @@ class Status:
     dead: int = 0
     dropped_by: dict[str, int] = field(default_factory=dict)
     latency: float | None = None
+    detail: str = ""

@@ -82,7 +82,7 @@ def steps_of(item: Item, door: Door, targets: list[str]) -> list[Step]:
 def _edit(door: Door, chat: str, parts: list[OutgoingMessage], targets: list[str]) -> list[Step]:
     """Edit part by part; a text that grew sends the rest, one that shrank deletes the surplus."""
     steps = [
-        Step(_edit_call(door, chat, target, part.content), target)
+        Step(_edit_call(door, chat, target, part), target)
         for part, target in zip(parts, targets, strict=False)
     ]
     steps += [_send(door, part) for part in parts[len(targets) :]]
@@ -99,8 +99,8 @@ def _answer(door: Door, parts: list[OutgoingMessage], steps: list[Step]) -> list
     ] + steps[len(parts) :]
 
 
-def _edit_call(door: Door, chat: str, target: str, content: str) -> Call:
-    return lambda: door.edit(chat, target, content)
+def _edit_call(door: Door, chat: str, target: str, part: OutgoingMessage) -> Call:
+    return lambda: door.edit(chat, target, part.content, part)
 
 
 def _send(door: Door, part: OutgoingMessage) -> Step:

@@ -31,6 +31,7 @@ class Vitals:
         self.sent = 0
         self.dead = 0
         self.latency: float | None = None
+        self.detail = ""
         self._dropped: Counter[str] = Counter()
 
     def enter(self, state: ChannelState, error: str | None = None) -> None:
@@ -72,4 +73,5 @@ class Vitals:
                 dead=self.dead,
                 dropped_by=dict(self._dropped),
                 latency=self.latency,
+                detail=self.detail,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage
     from cobot_session.status import Health
     from cobot_telegram.client import Client
-    from cobot_telegram.entities import Entity
     from cobot_telegram.sources import Source
 
 _WAIT_SECONDS = 28.0
@@ -36,7 +34,6 @@ _WAIT_SECONDS = 28.0
 _LONG = 20_000
 """Characters whose conversion would keep the channel's loop busy for long."""
 _ASIDE_SECONDS = 10.0
-_EDITS_REMEMBERED = 1024
 _SHOWN = 200
 """Characters of what cannot be read that a log line repeats."""
 
@@ -65,7 +62,6 @@ class Telegram(Plugin):
         self._albums: Albums | None = None
         self._presses: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rendered: OrderedDict[tuple[str, str], list[Entity]] = OrderedDict()
 
     # -- life
 
@@ -182,13 +178,7 @@ class Telegram(Plugin):
     async def session_render(self, message: OutgoingMessage) -> list[OutgoingMessage]:
         """Return the parts of a message: text with entities, cut to size, and albums."""
         long = len(message.content) > _LONG
-        parts = await asyncio.to_thread(render, message) if long else render(message)
-        for part in parts:
-            self._rendered[part.channel_id, part.content] = part.metadata.get("entities", [])
-            self._rendered.move_to_end((part.channel_id, part.content))
-        while len(self._rendered) > _EDITS_REMEMBERED:
-            self._rendered.popitem(last=False)
-        return parts
+        return await asyncio.to_thread(render, message) if long else render(message)
 
     async def session_send(self, message: OutgoingMessage) -> list[int]:
         """Send one part."""
@@ -198,10 +188,13 @@ class Telegram(Plugin):
             ids += await self._client.send(part)
         return ids
 
-    async def session_edit(self, channel_id: str, msg_id: str, content: str) -> None:
+    async def session_edit(
+        self, channel_id: str, msg_id: str, content: str, message: OutgoingMessage | None
+    ) -> None:
         """Replace a message's text, or its caption. A text that is there already is success."""
-        entities = self._rendered.get((channel_id, content))
-        if entities is None:
+        if message is not None and message.metadata.get("rendered"):
+            entities = message.metadata.get("entities", [])
+        else:
             content, entities = convert(content)
         await self._client.edit(channel_id, msg_id, content, entities)
 

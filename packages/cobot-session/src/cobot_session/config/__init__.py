@@ -1,6 +1,6 @@
 """`cobot.yml`: reading, `${VAR}`, validation, and mistakes that say where they stand."""
 
-from cobot_session.config.ids import access_id, checked_access
+from cobot_session.config.ids import access_id, checked_common, target_id
 from cobot_session.config.load import BUILT_IN, Block, Config, is_name, load_config
 from cobot_session.config.options import MissingSettingsError, validate_options
 from cobot_session.config.places import Steps
@@ -23,9 +23,10 @@ __all__ = [
     "Steps",
     "WorkspaceSettings",
     "access_id",
-    "checked_access",
+    "checked_common",
     "is_name",
     "json_schema",
     "load_config",
+    "target_id",
     "validate_options",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cobot_session.config.settings import AccessSettings, UserRule
+from cobot_session.config.settings import AccessSettings, CommonSettings, UserRule
 from cobot_session.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +52,45 @@ def access_id(model: type[BaseModel] | None, kind: IdKind, value: str) -> str:
     return value
 
 
-def checked_access(config: Config, block: Block, model: type[BaseModel] | None) -> AccessSettings:
+def target_id(model: type[BaseModel] | None, value: str) -> str:
+    """Return where a message is to go, as it may be stored.
+
+    Args:
+        model: the channel's `config_model`; its classmethod `target_id(value)` has the say, where
+            it has one.
+        value: a `channel_id`, as the agent or a person wrote it.
+
+    Raises:
+        ValueError: it must not be stored or shown, such as a private key; the text says so without
+            repeating it.
+    """
+    form = getattr(model, "target_id", None)
+    return str(form(value)) if callable(form) else value
+
+
+def checked_common(config: Config, block: Block, model: type[BaseModel] | None) -> CommonSettings:
+    """Return a block's common settings with every id checked, in its normal form.
+
+    Raises:
+        ConfigError: every value that is no id, each with its place.
+    """
+    problems: list[Problem] = []
+    default_chat = block.common.default_chat
+    try:
+        default_chat = default_chat and target_id(model, default_chat)
+    except ValueError as error:
+        rule, fix = str(error).rstrip("."), _FIXES["chat"]
+        problems.append(config.problem_at((*block.steps, "default_chat"), rule, fix))
+    try:
+        access = _checked_access(config, block, model)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return block.common.model_copy(update={"access": access, "default_chat": default_chat})
+
+
+def _checked_access(config: Config, block: Block, model: type[BaseModel] | None) -> AccessSettings:
     """Return a block's access rules with every id in its normal form.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.config import access_id
+from cobot_session.config import access_id, target_id
 from cobot_session.gate.drops import Drops
 from cobot_session.gate.flood import Flood
 from cobot_session.gate.gate import Gate
@@ -50,7 +50,8 @@ def new_gate(
         return call(send)
 
     form = partial(access_id, record.model, "chat")
-    reach = Reach(name, access.send_to, allowed, house.heard.get(name, ()), form)
+    target = partial(target_id, record.model)
+    reach = Reach(name, access.send_to, allowed, house.heard.get(name, ()), form, target)
     reach.configure(record.common.default_chat)
     return Gate(
         allowed,

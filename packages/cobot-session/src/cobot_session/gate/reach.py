@@ -25,6 +25,7 @@ class Reach:
         allowed: the gate's rules: what they list is configured, and `open` opens both ways.
         heard: chats heard from before, the oldest first.
         form: returns a chat's id as messages carry it; raises `ValueError` when it is none.
+        target: raises `ValueError` for what must not even be stored, and says why.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Reach:
         allowed: Rules,
         heard: Iterable[str] = (),
         form: Callable[[str], str] = str,
+        target: Callable[[str], str] = str,
     ) -> None:
         self._name = name
         self._form = form
+        self._target = target
         self._any = ANY in send_to if send_to is not None else allowed.open
         self._only = None if send_to is None else frozenset(send_to)
         in_chats = {chat for _, chat in allowed.users_in}
@@ -71,6 +74,10 @@ class Reach:
 
     def refusal(self, chat: str) -> str | None:
         """Return why the agent may not write to a chat, and what to do; `None`: it may."""
+        try:
+            self._target(chat)
+        except ValueError as error:
+            return f"`channel_id`: {error}"
         if self._any:
             return None
         chat = self._formed(chat)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from cobot_session.config import (
     BUILT_IN,
     MissingSettingsError,
-    checked_access,
+    checked_common,
     is_name,
     validate_options,
 )
@@ -30,7 +30,7 @@ from cobot_session.registry.stranger import guarded
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from cobot_session.config import Block, CommonSettings, Config
+    from cobot_session.config import Block, Config
     from cobot_session.registry.installed import Installed
 
 
@@ -173,7 +173,7 @@ def _settle(record: PluginRecord, block: Block, config: Config, *, needs_block: 
         record.rest("unconfigured", "cobot.yml has no block for it", _example(record))
         return
     if record.model is None:
-        record.common = _with_ids(config, block, None)
+        record.common = checked_common(config, block, None)
         record.config = {**block.options, record.use: dict(block.options)}
         return
     with guarded("its settings cannot be checked", record.distribution, secrets=True):
@@ -192,7 +192,7 @@ def _settings(
     """
     problems: tuple[Problem, ...] = ()
     try:
-        record.common = _with_ids(config, block, model)
+        record.common = checked_common(config, block, model)
     except ConfigError as error:
         problems = error.problems
     try:
@@ -204,11 +204,6 @@ def _settings(
     if problems:
         raise ConfigError(sorted(problems, key=lambda it: (it.line, it.column)))
     return settings
-
-
-def _with_ids(config: Config, block: Block, model: type[BaseModel] | None) -> CommonSettings:
-    """Return a block's common settings with the ids of its access rules in their normal form."""
-    return block.common.model_copy(update={"access": checked_access(config, block, model)})
 
 
 def _example(record: PluginRecord) -> str:
