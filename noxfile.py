@@ -238,10 +238,10 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the demonstration from installed wheels."""
-    names = [Path(line).name for line in SETTINGS["tool"]["cobot"]["demo"]]
-    if missing := set(names) - set(LOCAL):
+    wanted = [Requirement(Path(line).name) for line in SETTINGS["tool"]["cobot"]["demo"]]
+    if missing := {each.name for each in wanted} - set(LOCAL):
         session.error(f"not in this tree: {', '.join(missing)}")
-    install(session, map(Requirement, names))
+    install(session, wanted)
     with _away(session):
         session.run(
             "python", "-c", UNATTENDED, "cobot-session", "demo", *session.posargs, env=CLEARED

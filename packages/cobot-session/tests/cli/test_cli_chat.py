@@ -147,7 +147,8 @@ def test_demo_without_the_channel_of_files(cli):
     cli.site.install("cobot-filedrop", {"other": "drop:Drop"}, "9.0", drop=DROP)
     done = cli("demo")
     assert done.returncode == 0, done.stdout
-    assert "The channel `filedrop` is not installed, so the console is alone" in done.stdout
+    assert "filedrop: left out, since it is not installed; `pip install" in done.stdout
+    assert "No network is installed. `pip install " in done.stdout
     assert CONSOLE_PART in done.stdout
 
 
@@ -174,9 +175,34 @@ def test_demo_leaves_nothing_behind(cli, tmp_path):
     assert sorted(cli.folder.iterdir()) == before
 
 
-def test_demo_lets_a_person_talk(cli):
-    """In a terminal a person has the last word, and leaves with Ctrl-D."""
+def test_demo_ends_by_itself_in_a_terminal(cli):
+    """Nobody has to do anything: it shows what there is, and ends."""
     seat = cli.sit_down("demo")
+    assert seat.ends() == 0
+    assert any(line.startswith("All of it happened") for line in seat.lines)
+
+
+def test_demo_tells_what_a_network_lacks(cli):
+    """A channel whose local server cannot be imported is left out, with what to install."""
+    cli.site.install("cobot-zulip", {"zulip": "zulip:Zulip"}, "9.0", zulip=DROP)
+    points = next(cli.site.folder.glob("cobot_zulip*")) / "entry_points.txt"
+    points.write_text(f"{points.read_text()}\n[cobot.demo]\nzulip = zulip.testing.demo:Scene\n")
+    done = cli("demo")
+    assert done.returncode == 0, done.stdout
+    wanted = 'zulip: left out, since its local server takes `pip install "cobot-zulip[testing]"`.'
+    assert wanted in done.stdout
+
+
+def test_demo_refuses_a_picture_in_no_folder(cli):
+    """What could not be written at the end is told at the beginning."""
+    done = cli("demo", "--svg", "nowhere/picture.svg")
+    assert done.returncode == 2
+    assert "there is no folder for picture.svg" in done.stderr
+
+
+def test_demo_lets_a_person_talk(cli):
+    """With `--serve` a person has the last word, and leaves with Ctrl-D."""
+    seat = cli.sit_down("demo", "--serve")
     seat.sees("Now it is your turn")
     seat.sees("[1] you>")
     seat.types("hi\r")

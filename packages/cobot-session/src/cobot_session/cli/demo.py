@@ -1,98 +1,167 @@
-"""`demo`: an agent on two channels that need no account, with nothing configured."""
+"""`demo`: one agent on every channel that has a network for it on this machine."""
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cobot_session.cli import logs, output
 from cobot_session.cli.choice import CONSOLE, only
-from cobot_session.cli.outcome import FAILED
+from cobot_session.cli.outcome import FAILED, UsageMistake
 from cobot_session.cli.script import Script
 from cobot_session.cli.stage import Stage
-from cobot_session.config import Block, CommonSettings, WorkspaceSettings, load_config
+from cobot_session.config import Block, CommonSettings, load_config
+from cobot_session.demo.agent import agent_of
+from cobot_session.demo.board import Board
+from cobot_session.demo.play import Network, Play
+from cobot_session.demo.record import Record
+from cobot_session.demo.scene import found
 from cobot_session.engine import SPOOL_FILE
-from cobot_session.messages import OutgoingMessage
 from cobot_session.registry import installed
 from cobot_session.session import Session
 from cobot_session.spool.beside import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cobot_session.config import Config
-    from cobot_session.handling import Handler
-    from cobot_session.messages import IncomingMessage
 
 FILEDROP = "filedrop"
-_MISSING = (
-    "The channel `filedrop` is not installed, so the console is alone: `pip install cobot-filedrop`"
-    " adds it, and nothing else has to be changed."
+EVENTS = ("message", "edit", "reaction")
+_NO_FILES = "filedrop: left out, since it is not installed; `pip install cobot-filedrop` adds it."
+_NO_NETWORK = (
+    'No network is installed. `pip install "cobot-telegram[testing]" "cobot-discord[testing]"'
+    ' "cobot-nostr[testing]"` adds three that run on this machine.'
 )
 
 
-def demo() -> None:
-    """Show an agent on two channels at once, with nothing configured.
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Stay, and let a person talk at the console.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what is shown as a picture, too.")
+    ] = None,
+) -> None:
+    """Show an agent on every installed channel at once, with nothing configured.
 
-    In a terminal you can talk to it; Ctrl-D leaves. Without one, a short conversation is shown.
+    Each network runs on this machine, with scripted people on it. Exits with 0 only if all that was
+    promised has happened.
     """
     logs.set_up(quiet=True)
-    names = {CONSOLE, FILEDROP} & {plugin.name for plugin in installed()}
-    person = sys.stdin.isatty() and sys.stdout.isatty()
-    with tempfile.TemporaryDirectory(prefix="cobot-demo-") as folder:
-        kept = _demonstrated(Path(folder), names, person=person)
+    logging.getLogger("cobot_session").setLevel(logging.ERROR)  # an outage is part of the play
+    if svg is not None and not svg.absolute().parent.is_dir():
+        raise UsageMistake(f"--svg: there is no folder for {svg.name}; make it first")
+    with tempfile.TemporaryDirectory(prefix="cobot-demo-") as folder, ExitStack() as running:
+        kept = Demonstration(Path(folder), running, serve=serve, svg=svg).run()
     raise typer.Exit(0 if kept else FAILED)
 
 
-def _demonstrated(folder: Path, names: set[str], *, person: bool) -> bool:
-    """Run the demonstration; tells whether all that it promised has happened."""
-    output.note(f"One session on {' and '.join(sorted(names))}. Nothing is configured.")
-    if FILEDROP not in names:
-        output.note(_MISSING)
-    with Stage(person=person) as stage:
-        config = _config(folder, names, stage.left.set)
-        session = Session(config)
-        spool = Beside(config.workspace.folder / SPOOL_FILE)
-        files = folder / "files" if FILEDROP in names else None
-        script = Script(session, spool, stage, files)
-        with session:
-            playing = threading.Thread(target=script.play, name="cobot-demo", daemon=True)
-            playing.start()
-            session.run(agent_of(session))
-        playing.join()
-    output.note(script.verdict())
-    return script.went_well
+class Demonstration:
+    """One run of the demonstration.
+
+    Args:
+        folder: a temporary one.
+        running: what ends with it.
+        serve: stay until the person at the console leaves.
+        svg: where a picture goes.
+    """
+
+    def __init__(self, folder: Path, running: ExitStack, *, serve: bool, svg: Path | None) -> None:
+        self._folder = folder
+        self._serve = serve
+        self._svg = svg
+        scenes, self._absent = found()
+        here = {plugin.name for plugin in installed()}
+        self._local = {CONSOLE, FILEDROP} & here
+        scenes = {name: scene for name, scene in scenes.items() if name in here}
+        live = sys.stdout.isatty() and not serve
+        self._board = Board([*sorted(self._local), *scenes], live=live)
+        self._record = Record(self._board.tell)
+        self._networks: dict[str, Network] = {}
+        for name, scene in scenes.items():
+            running.enter_context(scene)
+            self._networks[name] = Network(name, scene, self._record)
+
+    def run(self) -> bool:
+        """Run it, and return whether all that it promised has happened."""
+        self._introduce()
+        with Stage(person=self._serve) as stage:
+            config = self._config(stage.left.set)
+            session = Session(config)
+            spool = Beside(config.workspace.folder / SPOOL_FILE)
+            files = self._folder / "files" if FILEDROP in self._local else None
+            script = Script(session, spool, stage, files)
+            with session:
+                name = "cobot-demo"
+                playing = threading.Thread(
+                    target=self._play, args=(session, script), name=name, daemon=True
+                )
+                playing.start()
+                session.run(agent_of(session), concurrency=32)
+            playing.join()
+        missing = [f"{where}: {what}" for where, what in self._record.broken()]
+        output.note(script.verdict(self._record.kept, missing))
+        return script.went_well and not missing
+
+    def _introduce(self) -> None:
+        names = sorted(self._local | self._networks.keys())
+        output.note(f"One session on {_listed(names)}. Nothing is configured.")
+        if not self._networks and not self._absent:
+            output.note(_NO_NETWORK)
+        for name, why in self._absent.items():
+            output.note(f"{name}: left out, since {why}.")
+        if FILEDROP not in self._local:
+            output.note(_NO_FILES)
+
+    def _play(self, session: Session, script: Script) -> None:
+        """Play everything; the session is stopped whatever happens."""
+        board = self._board
+        board.session, board.record = session, self._record
+        try:
+            if self._networks:
+                with board:
+                    Play(session, self._networks, self._record).run()
+                board.show()
+                if self._svg is not None:
+                    board.save(self._svg)
+        finally:
+            script.play()
+
+    def _config(self, on_eof: Callable[[], object]) -> Config:
+        """Write a `cobot.yml` with every network, and return it with the channels of this place."""
+        plugins = {name: network.settings() for name, network in self._networks.items()}
+        file = self._folder / "cobot.yml"
+        core = {"workspace": {"path": "state"}, "session": {"events": list(EVENTS)}}
+        _write(file, {"plugins": core | plugins})
+        config = load_config(file)
+        options: dict[str, dict[str, Any]] = {
+            CONSOLE: {"name": "you", "bot_name": "bot", "history": False, "on_eof": on_eof},
+            FILEDROP: {"path": str(self._folder / "files")},
+        }
+        often = CommonSettings(poll_interval=0.1)
+        local = {name: Block(name, name, often, options[name]) for name in sorted(self._local)}
+        return only(replace(config, blocks=config.blocks | local), {*local, *plugins})
 
 
-def agent_of(session: Session) -> Handler:
-    """Return the agent: it repeats what it is told, and thinks when it is asked to."""
+def _write(file: Path, settings: Mapping[str, Any]) -> None:
+    """Write settings where only their owner can read them: there are keys among them."""
+    import yaml
 
-    def answer(message: IncomingMessage) -> str | None:
-        if message.kind != "message":
-            return None
-        if not message.content.startswith("think"):
-            return f"You said: {message.content}"
-        chat = (message.channel_type, message.channel_id)
-        receipt = session.send(OutgoingMessage(*chat, "Thinking …"))
-        session.edit(*chat, receipt.id, "I have thought about it.")
-        session.react(*chat, receipt.id, "👍")
-        return None
-
-    return answer
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        yaml.safe_dump(dict(settings), stream, sort_keys=False, allow_unicode=True)
 
 
-def _config(folder: Path, names: set[str], on_eof: Callable[[], object]) -> Config:
-    options: dict[str, dict[str, Any]] = {
-        CONSOLE: {"name": "you", "bot_name": "bot", "history": False, "on_eof": on_eof},
-        FILEDROP: {"path": str(folder / "files")},
-    }
-    often = CommonSettings(poll_interval=0.1)
-    blocks = {name: Block(name, name, often, options[name]) for name in sorted(names)}
-    config = replace(load_config({}), workspace=WorkspaceSettings(path=folder / "workspace"))
-    return only(replace(config, blocks=blocks), names)
+def _listed(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

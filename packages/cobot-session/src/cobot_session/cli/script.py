@@ -10,7 +10,7 @@ from cobot_session.cli.stage import SECONDS
 from cobot_session.cli.start import nothing_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from cobot_session.cli.stage import Stage
@@ -44,12 +44,18 @@ class Script:
         """Whether all that was promised has happened."""
         return all(self._kept.values())
 
-    def verdict(self) -> str:
-        """Return in a sentence how it went."""
-        missing = [what for what, kept in self._kept.items() if not kept]
+    def verdict(self, networks: Mapping[str, Mapping[str, bool]], broken: list[str]) -> str:
+        """Return in a sentence how it went.
+
+        Args:
+            networks: what else was promised, by network.
+            broken: which of that did not happen.
+        """
+        missing = [what for what, kept in self._kept.items() if not kept] + broken
         if missing:
             return f"NOT all of it happened. Missing: {', '.join(missing)}."
-        return f"All of it happened: {', '.join(self._kept)}."
+        more = [f"{len(promises)} promises on {name}" for name, promises in networks.items()]
+        return f"All of it happened: {', '.join([*self._kept, *more])}."
 
     def play(self) -> None:
         """Play everything, then stop the session."""
