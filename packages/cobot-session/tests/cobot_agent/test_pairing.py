@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from agent_process import SECONDS
 
 if TYPE_CHECKING:
     from agent_process import Make
@@ -27,13 +28,13 @@ def test_stranger_is_paired_by_the_agent_where_the_channel_is_open(
     agent.start()
     ada = telegram.user("Ada")
     ada.says("let me in")
-    told = ada.chat.wait_for(where=lambda one: "Pairing code" in one.text).text
+    told = ada.chat.wait_for(where=lambda one: "Pairing code" in one.text, timeout=SECONDS).text
     code = re.search(r"Pairing code: (\w{8})", told)
     assert code
     assert not list(agent.folder.glob(".cobot/workspace/memory/conversations/*"))
     assert storage.PairingStorage(agent.folder / ".cobot" / "pairing.yml").approve(code[1])
     ada.says("hello")
-    ada.chat.wait_for("re: hello")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
     assert model.count("let me in") == 0
 
 
@@ -45,7 +46,7 @@ def test_owner_named_in_the_agents_settings_needs_no_code(
     settings["pairing"] = {"owner_ids": {"telegram": [str(ada.id)]}}
     make_agent(settings).start()
     ada.says("hello")
-    ada.chat.wait_for("re: hello")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
     assert ada.chat.texts == ["re: hello"]
 
 
@@ -60,7 +61,7 @@ def test_who_is_not_let_in_does_not_even_reach_the_agents_pairing(
     agent.start()
     eve.says("let me in")
     ada.says("hello")
-    ada.chat.wait_for("re: hello")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
     assert eve.chat.texts == []
     assert model.count("let me in") == 0
     agent.wait_logged(f"{eve.id}")

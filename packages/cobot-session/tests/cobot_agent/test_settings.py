@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from agent_process import SECONDS
 
 if TYPE_CHECKING:
     from agent_process import AgentProcess, Make
@@ -61,6 +62,19 @@ def test_mistakes_are_named_as_they_stand_in_the_agents_file(
     assert "plugins." not in told
 
 
+def test_agents_own_plugin_of_a_channel_is_told(
+    make_agent: Make, settings: dict[str, Any], telegram: BotApiServer
+) -> None:
+    """Two plugins for one place are a mistake that the log explains; ours answers all the same."""
+    settings["plugins"]["disabled"] = ["nostr"]
+    agent = make_agent(settings)
+    agent.start()
+    agent.wait_logged("own plugin `telegram` runs, too: add `telegram` to `plugins.disabled`")
+    ada = telegram.user("Ada")
+    ada.says("hello")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
+
+
 def test_channels_may_stand_in_a_file_of_their_own(
     make_agent: Make, settings: dict[str, Any], telegram: BotApiServer
 ) -> None:
@@ -74,7 +88,7 @@ def test_channels_may_stand_in_a_file_of_their_own(
     agent.start()
     ada = telegram.user("Ada")
     ada.says("hello")
-    ada.chat.wait_for("re: hello")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
     status = [sys.executable, "-m", "cobot_session.cli", "status", "--config", str(file)]
     shown = subprocess.check_output(status, text=True, timeout=20, env=agent.environment)
     assert re.search(r"telegram\s.*online", shown)
@@ -102,5 +116,6 @@ def test_configuration_on_the_page_is_one_that_works(
     agent.start()
     ada.says("hello")
     bob.says("good day")
-    ada.chat.wait_for("re: hello")
-    bob.chat.wait_for("re: good day")
+    ada.chat.wait_for("re: hello", timeout=SECONDS)
+    bob.chat.wait_for("re: good day", timeout=SECONDS)
+    assert (agent.folder / ".cobot/workspace/cobot_session/session.db").exists()

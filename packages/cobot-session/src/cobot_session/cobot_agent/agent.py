@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from cobot_session.messages import OutgoingMessage
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
@@ -57,7 +59,7 @@ def as_agent_message(message: IncomingMessage, id_: str) -> Any:
         channel_id=message.channel_id,
         sender_id=message.sender_id,
         sender_name=message.sender_name,
-        content=message.content,
+        content=words_of(message),
         timestamp=message.timestamp.astimezone().replace(tzinfo=None),
         reply_to=message.reply_to,
         media=list(message.media),
@@ -65,10 +67,29 @@ def as_agent_message(message: IncomingMessage, id_: str) -> Any:
     )
 
 
+def as_our_message(message: Any) -> OutgoingMessage:
+    """Return a message of the agent in our type, without what its loop adds for its own."""
+    metadata = {key: value for key, value in message.metadata.items() if key != "recipient"}
+    return OutgoingMessage(
+        message.channel_type,
+        message.channel_id,
+        message.content,
+        message.reply_to,
+        message.media,
+        metadata,
+    )
+
+
+def words_of(message: IncomingMessage) -> str:
+    """Return what a message says; attachments without words are named: `[image cat.jpg]`."""
+    named = (f"[{media.kind} {media.filename or ''}".rstrip() + "]" for media in message.media)
+    return message.content or " ".join(named)
+
+
 def context_of(message: IncomingMessage, id_: str) -> Context:
     """Return what the agent's loop tells its plugins of a message (`loop.on_message`)."""
     return {
-        "message": message.content,
+        "message": words_of(message),
         "sender": message.sender_name,
         "sender_id": message.sender_id,
         "channel_type": message.channel_type,

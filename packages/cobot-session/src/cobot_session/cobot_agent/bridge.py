@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.cobot_agent.agent import as_agent_message, context_of
+from cobot_session.cobot_agent.agent import as_agent_message, as_our_message, context_of
 from cobot_session.cobot_agent.gatekeeper import Gatekeeper, gatekeeper_of
 from cobot_session.cobot_agent.reporting import AgentLog, SendReporter
 from cobot_session.cobot_agent.settings import (
@@ -17,27 +16,18 @@ from cobot_session.cobot_agent.settings import (
     told_in_agents_words,
     with_workspace,
 )
-from cobot_session.cobot_agent.turns import Turn, Turns
-from cobot_session.errors import ConfigError, PermanentError, SessionError, SpoolError
-from cobot_session.messages import OutgoingMessage
-from cobot_session.retry import backoff
+from cobot_session.cobot_agent.settling import Settling
+from cobot_session.errors import ConfigError
 from cobot_session.session import Session
-from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cobot_session.cobot_agent.agent import Context, Registry, WorkspacePlugin
+    from cobot_session.cobot_agent.turns import Turn
     from cobot_session.config import Config
 
 PLUGIN_ID = BLOCK
-
-_BATCH = 20
-"""Messages of one poll. The agent handles them one after the other, and looks no sooner again."""
-_STORE_SECONDS = 10.0
-_MOST_BACKOFF = 60.0
-_OWN_METADATA = {"recipient"}
-"""What the agent's loop writes for channels of its own kind."""
 
 
 class Bridge:
@@ -58,7 +48,7 @@ class Bridge:
         self._gatekeeper: Gatekeeper | None = None
         self._agent_log: AgentLog | None = None
         self._agent_loop: asyncio.AbstractEventLoop | None = None
-        self._turns = Turns()
+        self._settling: Settling | None = None
 
     # -- life
 
@@ -90,17 +80,16 @@ class Bridge:
             self._agent_log.detach()
             raise told_in_agents_words(error, config) from None
         self._session = session
+        self._settling = Settling(session, self.log)
         self._gatekeeper = gatekeeper_of(self._registry)
-        names = session.channels()
-        self.log("info" if names else "warn", f"Channels: {', '.join(names) or 'none'}")
+        self._tell_channels(session.channels())
 
     async def stop(self) -> None:
         """Send what can be sent, and stop the channels; what is not done comes again."""
         session, self._session = self._session, None
-        if session is None:
+        if session is None or self._settling is None:
             return
-        session._engine.inbox.release(self._turns.untouched(), counts=False)
-        self._turns.clear()
+        self._settling.close()
         await asyncio.to_thread(session.stop)
         if self._gatekeeper is not None:
             self._gatekeeper.close()
@@ -111,15 +100,11 @@ class Bridge:
 
     def receive(self) -> list[Any]:
         """Return what has arrived, in the agent's type. Called by the loop, and never waits."""
-        session = self._session
-        if session is None or self._turns.at_work():
+        if self._session is None or self._settling is None:
             return []
         with contextlib.suppress(RuntimeError):
             self._agent_loop = asyncio.get_running_loop()
-        self._turns.clear()
-        inbox = session._engine.inbox
-        polled = session.poll_all_channels(limit=_BATCH)
-        turns = [self._turns.take(inbox.in_hand(message)) for message in polled]
+        turns = self._settling.poll()
         return [as_agent_message(turn.message, turn.id) for turn in turns if self._admits(turn)]
 
     def send(self, message: Any) -> bool:
@@ -128,22 +113,16 @@ class Bridge:
         An answer to a message and that message's acknowledgement are stored together. That a
         stored message could not be delivered is told later, as `loop.on_error`.
         """
-        session = self._session
-        if session is None:
+        session, settling = self._session, self._settling
+        if session is None or settling is None or not self._is_ours(message.channel_type):
             return False
-        turn = self._turns.get(message.channel_type, message.channel_id, message.reply_to)
-        if turn is not None and not turn.answered:
-            return self._answer(session, turn, message)
-        metadata = _without_own(message.metadata)
-        copy = OutgoingMessage(
-            message.channel_type,
-            message.channel_id,
-            message.content,
-            turn.message.id if turn is not None else message.reply_to,
-            message.media,
-            metadata,
-        )
-        receipt = session.send(copy, timeout=0)
+        ours = as_our_message(message)
+        turn = settling.turn_of(message.channel_type, message.channel_id, message.reply_to)
+        if turn is not None:
+            if not turn.answered:
+                return settling.answer(turn, ours)
+            ours.reply_to = turn.message.id
+        receipt = session.send(ours, timeout=0)
         if not receipt:
             self.log("error", f"{message.channel_type}: {receipt.error}")
         return bool(receipt)
@@ -175,15 +154,11 @@ class Bridge:
 
     async def on_message(self, context: Context) -> Context:
         """See that the agent begins to handle a message, and be told when it is done."""
-        session = self._session
-        turn = self._turns.get(
-            context["channel_type"], context["channel_id"], context.get("event_id")
-        )
         task = asyncio.current_task()
-        if session is not None and turn is not None and task is not None and turn.task is None:
-            turn.task = task
-            task.add_done_callback(partial(self._handled, turn))
-            turn.show_typing(TypingKept(session._engine, turn.message))
+        if self._session is not None and self._settling is not None and task is not None:
+            place = context.get("channel_type", ""), context.get("channel_id", "")
+            if turn := self._settling.turn_of(*place, context.get("event_id")):
+                self._settling.begin(turn, task)
         return context
 
     # -- inside
@@ -197,65 +172,30 @@ class Bridge:
             return Path.home() / ".cobot" / "workspace" / BLOCK
         return workspace.get_path(BLOCK)
 
+    def _tell_channels(self, names: list[str]) -> None:
+        self.log("info" if names else "warn", f"Channels: {', '.join(names) or 'none'}")
+        for name in names:
+            if self._registry is not None and self._registry.get(name) is not None:
+                advice = f"add `{name}` to `plugins.disabled`"
+                self.log("warn", f"the agent's own plugin `{name}` runs, too: {advice}")
+
+    def _is_ours(self, channel_type: str) -> bool:
+        """Tell whether a channel is one of the session, also of those that do not run."""
+        session = self._session
+        return session is not None and (not channel_type or channel_type in session.status())
+
     def _admits(self, turn: Turn) -> bool:
         """Ask the agent's pairing plugin; what it refuses is done with."""
-        if self._gatekeeper is None:
+        if self._gatekeeper is None or self._settling is None:
             return True
         try:
             if self._gatekeeper.lets_in(context_of(turn.message, turn.id)):
                 return True
         except Exception as error:  # noqa: BLE001 - the agent's code, and a gate: it stays shut
-            self._put_back(turn, f"pairing failed: {error!r}")
+            self._settling.put_back(turn, f"pairing failed: {error!r}")
             return False
-        self._settle(turn)
+        self._settling.settle(turn)
         return False
-
-    def _answer(self, session: Session, turn: Turn, message: Any) -> bool:
-        engine = session._engine
-        turn.end_typing()
-        reply = OutgoingMessage(
-            content=message.content, media=message.media, metadata=_without_own(message.metadata)
-        )
-        try:
-            item = engine.dispatch.reply_item(turn.message, reply)
-        except (PermanentError, TypeError, ValueError) as error:
-            self.log("error", f"{message.channel_type}: the answer cannot be sent: {error}")
-            return False
-        try:
-            stored = engine.inbox.answer(turn.entry, [item], engine.dispatch.accept)
-            stored.result(_STORE_SECONDS)
-        except (SpoolError, TimeoutError) as error:
-            turn.failed = True
-            self.log("error", f"{message.channel_type}: the answer is not stored: {error!r}")
-            return False
-        turn.answered = True
-        return True
-
-    def _handled(self, turn: Turn, task: asyncio.Task[object]) -> None:
-        """Settle a message whose handling has ended."""
-        turn.end_typing()
-        if task.cancelled() or self._session is None:
-            return  # the agent ends: the message comes again
-        error = task.exception()
-        if turn.answered:
-            return
-        if error is not None or turn.failed:
-            why = "the answer is not stored" if error is None else f"{error!r}"
-            self._put_back(turn, f"the agent failed on it: {why}")
-        else:
-            self._settle(turn)
-
-    def _settle(self, turn: Turn) -> None:
-        if self._session is not None:
-            self._session._engine.inbox.acknowledge([turn.entry])
-
-    def _put_back(self, turn: Turn, why: str) -> None:
-        if self._session is None:
-            return
-        self.log("error", f"message {turn.message.id!r} comes again: {why}")
-        delay = backoff(turn.entry.deliveries, _MOST_BACKOFF)
-        with contextlib.suppress(SessionError):
-            self._session.nack(turn.message, delay)
 
     def _report(self, failure: str) -> None:
         """Tell the agent's plugins of a failure, on its loop; in any thread."""
@@ -269,7 +209,3 @@ class Bridge:
         except RuntimeError:  # it does not run any more
             told.close()
             self.log("error", failure)
-
-
-def _without_own(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key not in _OWN_METADATA}
