@@ -18,6 +18,7 @@ from cobot_session import (
     AuthError,
     Health,
     IncomingMessage,
+    Limits,
     OutgoingMessage,
     Plugin,
     PluginMeta,
@@ -294,6 +295,36 @@ def test_plugin_that_learns_of_a_cut_has_its_health_asked_at_once(
         assert "closed" in (troubled_status(session, "reconnecting").last_error or "")
         channel.turns(ok=True)
         assert troubled_status(session, "online").detail == "two relays of two"
+
+
+@pytest.mark.slow
+def test_hook_that_does_not_end_when_cancelled_costs_its_channel_a_life(
+    tmp_path: Path, fake: FakeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chat goes on in the next life, and the status names the hook."""
+    monkeypatch.setattr("cobot_session.supervisor._END_SECONDS", 0.3)
+
+    class Clings(Troubled):
+        limits = Limits(send_seconds=0.2)
+
+        def session_receive(self) -> list[IncomingMessage]:
+            return []
+
+        async def session_send(self, message: OutgoingMessage) -> str:
+            if message.content == "first":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.Event().wait()
+            return "id"
+
+    with session_with(tmp_path, fake, Clings, stall_after=100.0) as session:
+        first = session.send(OutgoingMessage("troubled", "a", "first"), timeout=0)
+        second = session.send(OutgoingMessage("troubled", "a", "second"), timeout=BOUND)
+        assert second.status == "sent"
+        assert session.send(OutgoingMessage("troubled", "a", "", id=first.id)).status == "unknown"
+        assert "session_send took too long" in (session.status()["troubled"].last_error or "")
+    assert Clings.lives == 2
 
 
 def test_no_thread_is_left_after_stop(tmp_path: Path, fake: FakeChannel) -> None:

@@ -32,7 +32,7 @@ class Consumer:
     def __init__(self, inbox: Inbox, timers: Timers) -> None:
         self._inbox = inbox
         self._timers = timers
-        self._lock = threading.Lock()
+        self._freed = threading.Condition()
         self._holder: str | None = None
         self._batch: list[Entry] = []
         self._asked: Future[list[Entry]] | None = None
@@ -45,7 +45,7 @@ class Consumer:
         Raises:
             ConsumerBusy: there is one already.
         """
-        with self._lock:
+        with self._freed:
             if self._holder is not None:
                 raise ConsumerBusy(
                     f"`{verb}` cannot begin: `{self._holder}` is consuming this session's"
@@ -55,7 +55,14 @@ class Consumer:
         try:
             yield
         finally:
-            self._holder = None
+            with self._freed:
+                self._holder = None
+                self._freed.notify_all()
+
+    def wait_for_run(self, seconds: float) -> None:
+        """Let a `run` that ends put back what it has in hand, for so long at most."""
+        with self._freed:
+            self._freed.wait_for(lambda: self._holder != "run", seconds)
 
     def poll(self, limit: int, wait: float | None) -> Future[list[Entry]]:
         """Acknowledge the last batch and ask for the next; call it within `claim`.

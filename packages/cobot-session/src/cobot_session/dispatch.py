@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +186,7 @@ class Dispatch:
             channel_id=str(getattr(message, "channel_id", None) or ""),
             content=content,
             reply_to=str(reply_to) if reply_to else None,
-            media=[_checked(one) for one in getattr(message, "media", None) or ()],
+            media=_media(getattr(message, "media", None) or ()),
             metadata=dict(getattr(message, "metadata", None) or {}),
             id=id_ or new_id(),
         )
@@ -219,7 +220,15 @@ def _post_to_default(posting: Posting, supervisor: Supervisor, chat: Future[str 
     )
 
 
-def _checked(one: Any) -> Media:
+def _media(given: object) -> list[Media]:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"`media` is a list of `Media`, not {type(given).__name__}")
+    return [_checked(one) for one in given]
+
+
+def _checked(one: object) -> Media:
+    if not isinstance(one, Media | Mapping):
+        raise TypeError(f"`media` is a list of `Media`, and one of them is {type(one).__name__}")
     media = one if isinstance(one, Media) else Media(**one)
     named = [name for name in ("path", "url", "data") if getattr(media, name) is not None]
     if len(named) != 1 and media.id is None:

@@ -6,6 +6,8 @@ import asyncio
 import functools
 import inspect
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,7 @@ class Door:
         }
         self._workers = workers
         self._send_seconds = send_seconds
-        self._under_way: dict[object, str] = {}
+        self._under_way: dict[object, tuple[str, float]] = {}
         self._shut = False
 
     def shut(self) -> None:
@@ -70,7 +72,15 @@ class Door:
     @property
     def under_way(self) -> list[str]:
         """Names of the calls that have begun and not ended."""
-        return sorted(set(self._under_way.values()))
+        return sorted({name for name, _ in list(self._under_way.values())})
+
+    def overdue(self, grace: float) -> list[str]:
+        """Return names of calls that go on so many seconds after their bound. Thread-safe.
+
+        They were cancelled and do not end.
+        """
+        past = time.monotonic() - grace
+        return sorted({name for name, due in list(self._under_way.values()) if due < past})
 
     # -- life
 
@@ -205,7 +215,8 @@ class Door:
         self, name: str, call: Callable[[], Any], seconds: float | None, *, on_loop: bool
     ) -> Any:
         mark = object()
-        self._under_way[mark] = name
+        due = math.inf if seconds is None else time.monotonic() + seconds
+        self._under_way[mark] = name, due
         try:
             async with asyncio.timeout(seconds) as bound:
                 result = call() if on_loop else await self._workers.run(call)

@@ -44,6 +44,8 @@ LOCK_FILE = "session.lock"
 
 _LOOK_SECONDS = 1.0
 _TRIM_SECONDS = 10.0
+_RUN_SECONDS = 1.5
+"""How long a stop waits for a `run` in another thread to cut its handlers off."""
 _PATIENCE = 8.0
 _MOST_DRAIN = 86_400.0
 _HURRIED_DRAIN = 0.5
@@ -122,6 +124,7 @@ class Engine:
 
     def _wind_down(self, drain: float, patience: float) -> None:
         self.consumer.close()
+        self.consumer.wait_for_run(_RUN_SECONDS)
         self.roster.stop(drain, patience)
         self._bulletin.publish()
 

@@ -103,14 +103,15 @@ class Handling:
             return []
 
     async def _serve(self, entry: Entry) -> None:
-        inbox = self._engine.inbox
+        inbox, delivery = self._engine.inbox, entry.deliveries
         self._waiting.discard(entry)
         try:
-            await self._answer(entry)
+            await self._answer(entry, delivery)
         except BaseException as error:
+            mine = [] if inbox.was_put_back(entry, delivery) else [entry]
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                inbox.release([entry])
+                inbox.release(mine, stopped=True)
                 raise
             delay = backoff(entry.deliveries, _MOST_BACKOFF)
             log.exception(
@@ -120,13 +121,19 @@ class Handling:
                 entry.deliveries,
                 self._engine.config.session.max_deliveries,
             )
-            inbox.release([entry], delay)
+            inbox.release(mine, delay)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
 
-    async def _answer(self, entry: Entry) -> None:
+    async def _answer(self, entry: Entry, delivery: int) -> None:
         message = entry.message
         answer = await self._call(message)
+        if self._engine.inbox.was_put_back(entry, delivery):
+            if answer is not None:
+                log.warning(
+                    "the handler put message %r back, so what it returned is dropped", message.id
+                )
+            return
         replies = await self._replies(message, answer)
         if not self._engine.inbox.still_in_hand([entry]):  # the handler acknowledged by hand
             for item in replies:

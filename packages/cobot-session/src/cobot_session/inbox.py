@@ -138,6 +138,11 @@ class Inbox:
         with self._lock:
             return self._hands.still(entries)
 
+    def was_put_back(self, entry: Entry, delivery: int) -> bool:
+        """Return whether an entry was put back after its `delivery`th hand-out."""
+        with self._lock:
+            return entry.put_back or entry.deliveries != delivery
+
     # -- coming back
 
     def acknowledge(self, entries: Iterable[Entry]) -> Future[list[Item]]:
@@ -165,7 +170,14 @@ class Inbox:
         future.add_done_callback(partial(self._answered, entry, accept))
         return future
 
-    def release(self, entries: Sequence[Entry], delay: float = 0.0, *, counts: bool = True) -> None:
+    def release(
+        self,
+        entries: Sequence[Entry],
+        delay: float = 0.0,
+        *,
+        counts: bool = True,
+        stopped: bool = False,
+    ) -> None:
         """Put entries back, each before what arrived after it in its chat.
 
         One whose answer is being stored goes back only if that fails.
@@ -174,6 +186,7 @@ class Inbox:
             entries: those in hand to put back.
             delay: seconds until they are handed out again.
             counts: they were delivered; not so when nobody saw them.
+            stopped: it was we who cut their handling off: that alone makes no dead letter.
         """
         with self._lock:
             mine = self._hands.still(entries)
@@ -182,6 +195,9 @@ class Inbox:
             for entry in back:
                 held = self._hands.let_go(entry)
                 entry.deliveries -= not counts
+                if stopped:
+                    entry.deliveries = min(entry.deliveries, self._max_deliveries - 1)
+                entry.put_back = True
                 entry.suspect = entry.suspect and not counts
                 entry.rest(delay)
                 self._wait_again(entry, held=held)
@@ -289,6 +305,7 @@ class Inbox:
             entry.message.metadata["redelivered"] = True
         entry.deliveries += 1
         entry.answers = 0
+        entry.put_back = False
         self._hands.take(entry, holds=holds)
 
     def _take_back(self, entries: list[Entry]) -> None:

@@ -104,6 +104,10 @@ class Life:
         """Return the names of the hooks that have begun and not ended."""
         return self.door.under_way if self.door is not None else ["its constructor"]
 
+    def overdue(self, grace: float) -> list[str]:
+        """Return the names of the hooks that were cancelled so many seconds ago and go on."""
+        return self.door.overdue(grace) if self.door is not None else []
+
     def recovered(self) -> None:
         """Say that the trouble is over, if it is."""
         if self._serving and self._healthy:

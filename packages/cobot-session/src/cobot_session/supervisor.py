@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.channel import Channel, first_of
 from cobot_session.errors import AuthError, ChannelError, PluginError, TemporaryError
+from cobot_session.futures import failed, or_else
 from cobot_session.gate.making import new_gate
 from cobot_session.life import Life
 from cobot_session.news import News
@@ -131,11 +132,16 @@ class Supervisor:
     def call(self, call: Callable[[Door], Coroutine[Any, Any, T]]) -> Future[T]:
         """Let the plugin do something; the future tells how it went."""
         life = self._life
+        resting = TemporaryError(f"{self.record.id} is not running")
         if life is None or life.door is None:
-            failed: Future[T] = Future()
-            failed.set_exception(TemporaryError(f"{self.record.id} is not running"))
-            return failed
-        return asyncio.run_coroutine_threadsafe(call(life.door), life.channel.loop)
+            return failed(resting)
+        made = call(life.door)
+        try:
+            called = asyncio.run_coroutine_threadsafe(made, life.channel.loop)
+        except RuntimeError:  # its loop has just been closed
+            made.close()
+            return failed(resting)
+        return or_else(called, TemporaryError(f"{self.record.id} was stopped meanwhile"))
 
     def wait_started(self, deadline: float) -> None:
         """Wait for the first start until the (monotonic) deadline, however it goes."""
@@ -285,7 +291,10 @@ class Supervisor:
             return
         blocked, silent = life.channel.ping(), life.silent()
         frozen = blocked > min(_BLOCKED_SECONDS, stall_after / 2)
-        if max(blocked, silent) > stall_after:
+        if overdue := life.overdue(_END_SECONDS):
+            why = f"{' and '.join(overdue)} took too long, was cancelled and does not end"
+            self._replace(life, why, frozen=False)
+        elif max(blocked, silent) > stall_after:
             self._replace(life, self._stall(life, blocked if frozen else 0.0, silent), frozen)
         elif frozen:
             life.frozen = True

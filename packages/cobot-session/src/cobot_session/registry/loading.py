@@ -25,7 +25,7 @@ from cobot_session.plugin import Limits
 from cobot_session.registry.identity import check_contract, identity
 from cobot_session.registry.installed import GIVEN
 from cobot_session.registry.record import PluginRecord
-from cobot_session.registry.stranger import guarded
+from cobot_session.registry.stranger import bounded, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -111,11 +111,12 @@ def _sign(record: PluginRecord, found: Collection[Installed]) -> None:
 def _probe(record: PluginRecord, origin: Installed) -> object:
     """Return an object of the plugin; it serves to look at and is thrown away."""
     with guarded("it cannot be imported", origin.distribution):
-        target = origin.load()
+        target = bounded(origin.load, "it cannot be imported", origin.distribution)
     factory = _factory(target, origin)
     check_contract(getattr(getattr(target, "meta", None), "contract", None), origin)
-    with guarded(f"`{origin.value}` cannot be called without arguments", origin.distribution):
-        plugin = factory()
+    making = f"`{origin.value}` cannot be called without arguments"
+    with guarded(making, origin.distribution):
+        plugin = bounded(factory, making, origin.distribution)
     if inspect.iscoroutine(plugin):
         plugin.close()
     if plugin is None or isinstance(plugin, type | ModuleType) or inspect.iscoroutine(plugin):

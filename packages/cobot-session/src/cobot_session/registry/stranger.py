@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cobot_session.errors import ConfigError, PluginError
 from cobot_session.registry.installed import GIVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LONGEST = 300
+PATIENCE = 30.0
+"""Seconds that importing and making a plugin may take."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +44,37 @@ def guarded(doing: str, distribution: str, *, secrets: bool = False) -> Iterator
     else:
         return
     raise failure
+
+
+def bounded(call: Callable[[], T], doing: str, distribution: str) -> T:
+    """Call a stranger's code in a thread that is left behind when it does not come back.
+
+    Args:
+        call: what to do; what it raises is raised here.
+        doing: what was tried, such as `it cannot be imported`.
+        distribution: whose code it is.
+
+    Raises:
+        PluginError: it takes longer than 30 s.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name=f"cobot-load-{distribution}", daemon=True).start()
+    try:
+        return answer.result(PATIENCE)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise PluginError(
+            f"{doing}: it has not come back within {PATIENCE:g} s",
+            "Code that waits belongs into `start`, which does; tell its authors.",
+        ) from error
 
 
 def _said(error: BaseException) -> str:

@@ -30,6 +30,7 @@ class Entry:
         not_before: epoch seconds; a nacked message waits until then.
         due: the same by the monotonic clock, which nobody sets; this process goes by it.
         answers: how many growing answers it has had since it was handed out.
+        put_back: it was in hand, and was put back.
     """
 
     seq: int
@@ -39,6 +40,7 @@ class Entry:
     not_before: float = 0.0
     due: float = 0.0
     answers: int = 0
+    put_back: bool = False
 
     def rest(self, seconds: float) -> None:
         """Be due in so many seconds."""

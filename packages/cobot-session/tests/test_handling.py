@@ -1,0 +1,128 @@
+"""What becomes of a message whose handling does not go straight through."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cobot_session import IncomingMessage, Media, OutgoingMessage, Session, TemporaryError
+from cobot_session.spool import SqliteSpool
+from cobot_session.testing import FakeChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BOUND = 15.0
+
+
+@pytest.fixture
+def fake() -> FakeChannel:
+    return FakeChannel()
+
+
+def new_session(folder: Path, fake: FakeChannel, **settings: Any) -> Session:
+    config: dict[str, Any] = {
+        "session": {"drain": 0.2, **settings},
+        "workspace": {"path": str(folder)},
+        "fake": {"access": {"open": True}},
+    }
+    return Session({"plugins": config}, plugins={"fake": fake.plugin})
+
+
+def running(session: Session, handler: Callable[[IncomingMessage], Any]) -> threading.Thread:
+    thread = threading.Thread(target=session.run, args=(handler,), daemon=True)
+    thread.start()
+    return thread
+
+
+def dead_letters(folder: Path) -> list[str]:
+    with closing(SqliteSpool(folder / "session.db")) as spool:
+        return [one.reason for one in spool.dead_letters().result(BOUND)]
+
+
+def test_stops_of_a_long_job_make_no_dead_letter(tmp_path: Path, fake: FakeChannel) -> None:
+    """Only the handler's own failures count: a stop that cuts it off convicts nobody."""
+    fake.says("a long job")
+    marks = []
+    for _ in range(4):
+        begun = threading.Event()
+
+        async def work(message: IncomingMessage, begun: threading.Event = begun) -> None:
+            marks.append(message.metadata.get("redelivered", False))
+            begun.set()
+            await asyncio.Event().wait()
+
+        with new_session(tmp_path, fake, max_deliveries=2) as session:
+            thread = running(session, work)
+            assert begun.wait(BOUND)
+        thread.join(BOUND)
+    assert marks == [False, True, True, True]
+    assert dead_letters(tmp_path) == []
+
+
+def test_answer_of_a_handler_that_put_its_message_back_is_dropped(
+    tmp_path: Path, fake: FakeChannel
+) -> None:
+    """The message comes again, so what was returned for it is not its answer."""
+    fake.says("hello")
+    fates = []
+
+    with new_session(tmp_path, fake) as session:
+
+        def answer(message: IncomingMessage) -> str:
+            again = message.metadata.get("redelivered", False)
+            fates.append(again)
+            if not again:
+                session.nack(message)
+                return "too early"
+            return "now"
+
+        thread = running(session, answer)
+        assert [one.content for one in fake.wait_for_sent()] == ["now"]
+    thread.join(BOUND)
+    assert fates == [False, True]
+
+
+def test_download_that_its_channel_does_not_outlive_fails_as_one(
+    tmp_path: Path, fake: FakeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for it is told that it may be tried again, and not cancelled."""
+    begun = threading.Event()
+
+    async def fetch(_: object, media: Media) -> bytes:
+        begun.set()
+        await asyncio.Event().wait()
+        return media.data or b""
+
+    monkeypatch.setattr("cobot_session.testing.fake.FakePlugin.session_fetch", fetch)
+    media = Media(id="file 1", channel_type="fake")
+    raised: list[BaseException] = []
+    with new_session(tmp_path, fake) as session:
+
+        def download() -> None:
+            try:
+                session.fetch(media)
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=download, daemon=True)
+        thread.start()
+        assert begun.wait(BOUND)
+    thread.join(BOUND)
+    assert [type(one) for one in raised] == [TemporaryError]
+
+
+@pytest.mark.parametrize("media", [[5], 5, ["picture.png"]])
+def test_media_that_is_none_is_told(tmp_path: Path, fake: FakeChannel, media: Any) -> None:
+    """The error names the field and what belongs there; nothing is sent."""
+    with (
+        new_session(tmp_path, fake) as session,
+        pytest.raises(TypeError, match=r"`media` is a list of `Media`"),
+    ):
+        session.send(OutgoingMessage("fake", "a", "hello", media=media))
+    assert fake.texts() == []
