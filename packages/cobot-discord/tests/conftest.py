@@ -19,6 +19,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import discord  # noqa: F401
 
+pytest_plugins = ["cobot_session.testing"]
+
 
 @pytest.fixture
 def anyio_backend():

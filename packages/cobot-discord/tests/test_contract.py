@@ -11,10 +11,11 @@ SHOWN = {"online": "online", "idle": "away", "dnd": "busy", "invisible": "offlin
 class DiscordWire(Wire):
     """A person in one chat."""
 
-    def __init__(self, server, user, chat):
+    def __init__(self, server, user, chat, **more):
         self.server = server
         self.user = user
         self.chat = chat
+        self.more = more
         self.last = None
 
     def _message(self, message_id):
@@ -27,7 +28,7 @@ class DiscordWire(Wire):
             self.last = self.user.replies(self._message(reply_to), text)
         else:
             uploads = [File(name, data) for name, data in (files or {}).items()]
-            self.last = self.user.says(text, self.chat, files=uploads)
+            self.last = self.user.says(text, self.chat, files=uploads, **self.more)
         return self.last.id
 
     def seen(self):
@@ -53,6 +54,27 @@ class DiscordWire(Wire):
 
     def reacts(self, message_id, emoji):
         self.user.reacts(self._message(message_id), emoji)
+
+    def forwards(self, text):
+        self.last = self.user.says(text, self.chat, embeds=[{"author": {"name": "ann"}}])
+
+    def person_id(self):
+        return self.user.id
+
+    def strangers(self):
+        server, home = self.server, self.chat.guild
+        den = server.guild("Den")
+        mallory, other_ann, ghost = server.user("mallory"), server.user("ann"), server.user("ann")
+        den.give(mallory, den.role("owner"))  # a role of the name of one at home
+        return {
+            "stranger": DiscordWire(server, mallory, mallory.dm),
+            "namesake": DiscordWire(server, other_ann, other_ann.dm),
+            "group": DiscordWire(server, mallory, den.channel("general")),
+            "neighbour": DiscordWire(server, other_ann, self.chat),
+            "elsewhere": DiscordWire(server, self.user, home.channel("elsewhere")),
+            "webhook": DiscordWire(server, ghost, home.channel("hooks"), webhook=True),
+            "bot": DiscordWire(server, server.user("ann", bot=True), home.channel("bots")),
+        }
 
     def garbles(self):
         self.server.gateway.send_raw("{")

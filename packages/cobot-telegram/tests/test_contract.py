@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cobot_session.errors import TemporaryError
-from cobot_session.testing import ChannelCase, ChannelContract, Seen, Wire
+from cobot_session.testing import Absent, ChannelCase, ChannelContract, Seen, Wire
 from cobot_telegram.testing import (
     Attachment,
     BotApiServer,
@@ -23,7 +23,7 @@ from cobot_telegram.testing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cobot_session.testing import Refusal
 
@@ -81,6 +81,44 @@ class TelegramWire(Wire):
         """React to a message."""
         self.user.reacts(self._message(message_id), emoji)
 
+    def presses(self, data: str) -> None:
+        """Press a button under a message that the bot wrote here."""
+        server = self.server
+        written = server.add_message(
+            self.chat, {"text": "Choose"}, sender=server.bot.json(), by_bot=True, topic=self.topic
+        )
+        server.press(written, self.user, data)
+
+    def forwards(self, text: str) -> None:
+        """Forward what Ada wrote elsewhere."""
+        ada = next(iter(self.server.users.values()))
+        origin = {"type": "user", "sender_user": ada.json(), "date": 1_700_000_000}
+        self.user.says(text, chat=self.chat, topic=self.topic, forward_origin=origin)
+
+    def person_id(self) -> str:
+        """Return the person's number."""
+        return str(self.user.id)
+
+    def strangers(self) -> dict[str, Wire]:
+        """Return Mallory in all her guises."""
+        server = self.server
+        mallory, namesake = server.user("Mallory"), server.user(self.user.name, username="ada")
+        group, den = server.group("Club"), server.group("Den")
+        alone = {
+            "stranger": TelegramWire(server, mallory, mallory.chat),
+            "namesake": TelegramWire(server, namesake, namesake.chat),
+        }
+        for wire in alone.values():
+            wire.chat.members.add(server.bot.id)
+        return {
+            **alone,
+            "group": TelegramWire(server, mallory, group),
+            "elsewhere": TelegramWire(server, self.user, den),
+            "anonymous admin": PosingWire(server, group, server.says_anonymously),
+            "channel": PosingWire(server, server.channel(self.user.name), server.posts),
+            "by the person's hand": ForgingWire(server, mallory, mallory.chat, self.user),
+        }
+
     def garbles(self) -> None:
         """Have updates delivered that nobody can read."""
         updates: list[dict[str, Any]] = [
@@ -113,6 +151,58 @@ class TelegramWire(Wire):
     def mends(self) -> None:
         """Bring the server back."""
         self.server.__enter__()
+
+
+class PosingWire(TelegramWire):
+    """Writes, and edits, as a chat: an anonymous administrator, or a channel."""
+
+    def __init__(
+        self, server: BotApiServer, chat: Chat, post: Callable[[Chat, str], Message]
+    ) -> None:
+        super().__init__(server, server.user("Mallory"), chat)
+        self.post = post
+
+    def says(
+        self, text: str, *, reply_to: str | None = None, files: Mapping[str, bytes] | None = None
+    ) -> str:
+        """Write as the chat."""
+        if reply_to or files:
+            raise Absent
+        return str(self.post(self.chat, text).id)
+
+    def forwards(self, text: str) -> None:
+        """Leave it out."""
+        raise Absent
+
+    def presses(self, data: str) -> None:
+        """Leave it out."""
+        raise Absent
+
+
+class ForgingWire(TelegramWire):
+    """Names the person wherever Telegram lets somebody name another: never as who it is from."""
+
+    def __init__(self, server: BotApiServer, user: User, chat: Chat, person: User) -> None:
+        super().__init__(server, user, chat)
+        self.person = person
+
+    def says(
+        self, text: str, *, reply_to: str | None = None, files: Mapping[str, bytes] | None = None
+    ) -> str:
+        """Write with the person in every field but `from`."""
+        if reply_to or files:
+            raise Absent
+        named = self.person.json()
+        message = self.user.says(
+            text,
+            chat=self.chat,
+            forward_origin={"type": "user", "sender_user": named, "date": 1},
+            via_bot=named,
+            author_signature=str(self.person.id),
+            entities=[{"type": "text_mention", "offset": 0, "length": 1, "user": named}],
+            contact={"user_id": self.person.id, "first_name": self.person.name},
+        )
+        return str(message.id)
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -199,9 +199,9 @@ class Parser:
             parsed.dropped = "of no use"
             return
         known = self._known(targets[-1])
-        if known is not None:
-            chat = chats.parse(known["chat"])
-        else:  # about something older than what is remembered
+        chat = chats.parse(known["chat"]) if known is not None else None
+        if chat is None or not self._is_in(chat, rumor.pubkey):
+            # about something older than what is remembered, or in a chat of others
             chat = chats.private({rumor.pubkey}) if wrapped else Chat("notes", id=targets[-1])
         parsed.remember[rumor.id] = Known(
             kind=REACTION, author=rumor.pubkey, chat=str(chat), about=targets[-1]
@@ -210,6 +210,10 @@ class Parser:
         message.kind = "reaction"
         message.reply_to = targets[-1]
         parsed.messages = [message]
+
+    def _is_in(self, chat: Chat, person: str) -> bool:
+        """Tell whether a person can speak in a chat: who knows a message's id may not read it."""
+        return not chat.is_private or person in {*chat.people, self._key.public}
 
     def _deletions(self, rumor: Rumor) -> list[IncomingMessage]:
         """Return what an author takes back of their own (NIP-09)."""

@@ -431,3 +431,100 @@ class SaysItIsWell(FakePlugin):
 
     async def session_health(self) -> Health:
         return Health(True)
+
+
+# -- the gate
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "namesake: message")
+class TakesNamesForIds(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, sender_id=message.sender_name.lower())
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "changed' of 'alice'")
+class TakesEditsForThoseOfWhoeverIsLetIn(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, sender_id="alice") if message.kind == "edit" else message
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "reaction '👍'")
+class BelievesThatReactionsAreHarmless(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, sender_id="alice") if message.kind == "reaction" else message
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "callback 'stranger: button' of 'alice'")
+class TakesButtonsForTheAgents(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, sender_id="alice") if message.kind == "callback" else message
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "forwarded' of 'alice'")
+class TakesTheForwardedForTheirAuthors(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        origin = message.metadata.get("forwarded_from")
+        return replace(message, sender_id=origin["id"]) if origin else message
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "the gate saw")
+class SwallowsStrangers(FakePlugin):
+    async def session_receive(self) -> list[IncomingMessage]:
+        return [one for one in await super().session_receive() if one.sender_id == "alice"]
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "let in?' of 'mallory'")
+class StoresMessagesItself(FakePlugin):
+    async def session_receive(self) -> list[IncomingMessage]:
+        batch = await super().session_receive()
+        engine = self.context.session._engine
+        for one in batch:
+            if one.sender_id == "mallory":
+                note = replace(one, key=f"{one.key}+", content="let in?", channel_type="fake")
+                stored = engine.house.spool.store("fake", [note], {}, [])
+                engine.inbox.add(await asyncio.wrap_future(stored))
+        return batch
+
+
+@caught_by("test_no_stranger_reaches_the_agent", "'stranger: message' of 'mallory'")
+class TellsObserversItself(FakePlugin):
+    async def session_receive(self) -> list[IncomingMessage]:
+        batch = await super().session_receive()
+        for one in batch:
+            self.context.session._engine.house.tell("session_on_receive", one)
+        return batch
+
+
+@caught_by("test_no_stranger_comes_in_by_a_listed_chat", "in 'chat'")
+class PutsEverybodyIntoOneChat(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, channel_id="chat")
+
+
+@caught_by("test_no_stranger_is_read_from_the_backlog", "'stranger: message' of 'alice'")
+class TrustsWhatItMissed(FakePlugin):
+    caught_up = False
+
+    async def session_receive(self) -> list[IncomingMessage]:
+        batch = await super().session_receive()
+        missed, self.caught_up = not self.caught_up, True
+        return [replace(one, sender_id="alice") for one in batch] if missed else batch
+
+
+@caught_by("test_no_code_is_given_in_a_group", "codes were given")
+class TakesEveryChatForADirectOne(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, direct=True)
+
+
+@caught_by("test_stranger_is_let_in_by_their_code", "the stranger saw a code")
+class TakesNoChatForADirectOne(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, direct=False)
+
+
+@caught_by("test_stranger_is_let_in_by_their_code", "whom the owner let in is not heard")
+class KnowsNobodyAgain(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        new = message.sender_id != "alice"
+        return replace(message, sender_id=f"guest {next(_NUMBERS)}") if new else message

@@ -108,6 +108,14 @@ class Wire:
         """React to a message."""
         raise Absent
 
+    def presses(self, data: str) -> None:
+        """Press a button with this data, under a message of the channel."""
+        raise Absent
+
+    def forwards(self, text: str) -> None:
+        """Forward a message with this text that somebody who is let in wrote."""
+        raise Absent
+
     def garbles(self) -> None:
         """Let the platform deliver something that no channel can read."""
         raise Absent
@@ -130,4 +138,19 @@ class Wire:
 
     def mends(self) -> None:
         """Let the connection be made again."""
+        raise Absent
+
+    def person_id(self) -> str:
+        """Return the person's id, as `access: {users: …}` names it."""
+        raise Absent
+
+    def strangers(self) -> Mapping[str, Wire]:
+        """Return people who must not reach the agent, each a wire in a chat of their own.
+
+        Five have a meaning. While only the person is listed: `stranger`, somebody else in a
+        direct chat with the channel; `namesake`, another such one with the person's names;
+        `group`, somebody else where several people are; `neighbour`, somebody else in
+        `ChannelCase.chat` itself. While only that chat is listed: `elsewhere`, the person in
+        another one. Further names are the platform's own kinds of impostor, for both.
+        """
         raise Absent

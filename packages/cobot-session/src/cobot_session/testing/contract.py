@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from cobot_session.testing.configuring import Configuring
+from cobot_session.testing.gating import Gating
 from cobot_session.testing.living import Living
 from cobot_session.testing.packaging import Packaging
 from cobot_session.testing.receiving import Receiving
 from cobot_session.testing.sending import Sending
 from cobot_session.testing.showing import Showing
 
-PARTS = (Packaging, Configuring, Receiving, Sending, Showing, Living)
+PARTS = (Packaging, Configuring, Receiving, Sending, Showing, Living, Gating)
 
 
-class ChannelContract(Packaging, Configuring, Receiving, Sending, Showing, Living):
+class ChannelContract(Packaging, Configuring, Receiving, Sending, Showing, Living, Gating):
     """Derive `class TestMine(ChannelContract)` and give it the fixtures `channel` and `wire`.
 
     Each test's docstring says what to do when it fails. None can be left out: what the channel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cobot_session.errors import (
     AuthError,
@@ -21,17 +21,26 @@ if TYPE_CHECKING:
 
 
 class FakeWire(Wire):
-    """Sits in the chat `chat` of a network in memory."""
+    """Sits in a chat of a network in memory, by default in `chat`.
 
-    def __init__(self, network: FakeChannel) -> None:
+    Args:
+        network: the other side.
+        fields: what is true of all that this person says: `sender`, `chat` and the like.
+    """
+
+    def __init__(self, network: FakeChannel, **fields: Any) -> None:
         self._network = network
+        self._fields = {"sender": "alice", "chat": "chat", **fields}
         self._last: IncomingMessage | None = None
 
     def says(
         self, text: str, *, reply_to: str | None = None, files: Mapping[str, bytes] | None = None
     ) -> str:
-        self._last = self._network.says(text, reply_to=reply_to, files=files)
+        self._last = self._does(text, reply_to=reply_to, files=files)
         return self._last.id
+
+    def _does(self, text: str, **fields: Any) -> IncomingMessage:
+        return self._network.says(text, **self._fields | fields)
 
     def seen(self) -> Sequence[Seen]:
         return [
@@ -43,19 +52,26 @@ class FakeWire(Wire):
                 reactions=post.reactions,
             )
             for post in self._network.posts.values()
+            if post.message.channel_id == self._fields["chat"]
         ]
 
     def repeats(self) -> None:
         self._network.delivers(self._last)
 
     def edits(self, message_id: str, text: str) -> None:
-        self._network.says(text, id=message_id, kind="edit")
+        self._does(text, id=message_id, kind="edit")
 
     def deletes(self, message_id: str) -> None:
-        self._network.says("", id=message_id, kind="deletion")
+        self._does("", id=message_id, kind="deletion")
 
     def reacts(self, message_id: str, emoji: str) -> None:
-        self._network.says(emoji, kind="reaction", reply_to=message_id)
+        self._does(emoji, kind="reaction", reply_to=message_id)
+
+    def presses(self, data: str) -> None:
+        self._does(data, kind="callback")
+
+    def forwards(self, text: str) -> None:
+        self._does(text, metadata={"forwarded_from": {"id": "alice", "name": "Alice"}})
 
     def garbles(self) -> None:
         self._network.delivers(object())
@@ -81,3 +97,20 @@ class FakeWire(Wire):
 
     def mends(self) -> None:
         self._network.mends()
+
+    def person_id(self) -> str:
+        return str(self._fields["sender"])
+
+    def strangers(self) -> dict[str, Wire]:
+        network, group = self._network, {"chat": "club", "direct": False}
+        return {
+            "stranger": FakeWire(network, sender="mallory", chat="mallory's"),
+            "namesake": FakeWire(network, sender="al1ce", sender_name="Alice", chat="al1ce's"),
+            "group": FakeWire(network, sender="mallory", **group),
+            "neighbour": FakeWire(network, sender="mallory", direct=False),
+            "elsewhere": FakeWire(network, sender="alice", **group),
+            "nobody": FakeWire(network, sender="", sender_name="alice", chat="mallory's"),
+            "same role elsewhere": FakeWire(
+                network, sender="mallory", chat="den", direct=False, space_id="den", roles=["7"]
+            ),
+        }

@@ -12,6 +12,7 @@ from cobot_session.messages import IncomingMessage, OutgoingMessage, Receipt
 from cobot_session.session import Session
 from cobot_session.testing.case import Absent, ChannelCase, Seen, Wire
 from cobot_session.testing.rig import Rig, record_of
+from cobot_session.testing.table import GateTable
 from cobot_session.testing.waiting import until
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Part:
         with Session(config, plugins=channel.given) as session:
             online(session, channel)
             yield session
+
+    @pytest.fixture
+    def gate_table(self) -> GateTable:
+        """Takes what strangers tried, for the report."""
+        return GateTable()
 
     @pytest.fixture
     def make_rig(

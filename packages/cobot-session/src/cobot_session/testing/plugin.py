@@ -70,6 +70,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     path = config.getoption("--channel-report-json")
     if path is not None:
         path.write_text(json.dumps(report.facts(), indent=2) + "\n", encoding="utf-8")
+    for line in report.gates():
+        terminalreporter.write_line(line)
     if config.getoption("--channel-report"):
         for text in report.tables():
             terminalreporter.write_line("")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.testing.contract import contract_tests, part_of
+from cobot_session.testing.table import GateTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ class _Score:
     hooks: list[str] = field(default_factory=list)
     limits: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, tuple[str, str]] = field(default_factory=dict)
+    gate: GateTable = field(default_factory=GateTable)
 
 
 class Report:
@@ -38,6 +40,9 @@ class Report:
         self._describe(score, fixtures)
         if found.when == "call" or found.outcome != "passed":
             score.tests[test] = _verdict(found)
+        if found.when == "call" and "gate_table" in fixtures:
+            score.gate.rows |= fixtures["gate_table"].rows
+            score.gate.reached += fixtures["gate_table"].reached
 
     def facts(self) -> list[dict[str, Any]]:
         """Return all scores as JSON values."""
@@ -47,6 +52,7 @@ class Report:
                 "version": score.version,
                 "hooks": score.hooks,
                 "limits": score.limits,
+                "gate": score.gate.facts(),
                 "tests": {
                     name: {"part": part_of(name), "verdict": verdict, "reason": reason}
                     for name, (verdict, reason) in score.tests.items()
@@ -68,7 +74,16 @@ class Report:
                 f"| {part_of(name)} | {_claim(name)} | {_MARKS[verdict]} {reason}".rstrip() + " |"
                 for name, (verdict, reason) in sorted(score.tests.items(), key=_place)
             ]
-            yield "\n".join(lines)
+            yield "\n".join([*lines, "", *score.gate.lines()] if score.gate.rows else lines)
+
+    def gates(self) -> Iterator[str]:
+        """Yield a line for each channel at whose gate somebody tried something."""
+        for owner, score in self._scores.items():
+            if score.gate.rows:
+                yield (
+                    f"gate of {score.channel} ({owner}): {score.gate.tried} ways tried,"
+                    f" {score.gate.reached} reached the agent"
+                )
 
     def _describe(self, score: _Score, fixtures: Mapping[str, Any]) -> None:
         if "channel" in fixtures:
