@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def run(command: Sequence[str | Path], folder: Path) -> str:
     """Run a command as a person would, and return what it printed."""
     environment = {**os.environ, "PYTHONPATH": "", "COBOT_CONFIG": ""}
+    environment["XDG_DATA_HOME"] = str(folder / "data")  # not the spool of who runs the tests
     done = subprocess.run(
         list(map(str, command)),
         cwd=folder,

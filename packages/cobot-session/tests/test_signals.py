@@ -55,9 +55,13 @@ HASTY = """
 import asyncio, signal, sys
 from cobot_session import Session
 
+number = int(sys.argv[2])
+if number == signal.SIGTERM:
+    signal.signal(number, lambda *_: sys.exit("told to end"))
+
 class Interrupted(asyncio.DefaultEventLoopPolicy):
     def new_event_loop(self):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         return super().new_event_loop()
 
 with Session({"plugins": {"workspace": {"path": sys.argv[1]}}}) as session:
@@ -66,15 +70,19 @@ with Session({"plugins": {"workspace": {"path": sys.argv[1]}}}) as session:
 """
 
 
-def test_ctrl_c_while_a_run_begins_leaves_nothing_half_made(tmp_path: Path) -> None:
-    """It is Ctrl-C and nothing else: no loop that cannot be closed, no work that never began."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_a_run_begins_leaves_nothing_half_made(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    """It does what it does and nothing else: no loop that cannot be closed, no work not begun."""
     done = subprocess.run(
-        [sys.executable, "-c", HASTY, str(tmp_path)],
+        [sys.executable, "-c", HASTY, str(tmp_path), str(int(how))],
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert done.returncode == -signal.SIGINT
-    assert done.stderr.count("Traceback") == 1
+    assert done.returncode == (-signal.SIGINT if how == signal.SIGINT else 1)
+    assert done.stderr.count("Traceback") == (how == signal.SIGINT)
+    assert ("told to end" in done.stderr) == (how == signal.SIGTERM)
     assert "never awaited" not in done.stderr

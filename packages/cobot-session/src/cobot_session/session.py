@@ -361,22 +361,35 @@ def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _runner() -> asyncio.Runner:
-    """Return a runner that has its loop; Ctrl-C waits meanwhile: half a loop cannot be closed."""
+    """Return a runner that has its loop; signals wait meanwhile: half a loop cannot be closed."""
     runner = asyncio.Runner()
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    with _signals_held_back() as came:
         runner.get_loop()
-        return runner
-    interruptions: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
     try:
-        runner.get_loop()
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if interruptions:
+        for number in came:
+            signal.raise_signal(number)
+    except BaseException:
         runner.close()
-        raise KeyboardInterrupt
+        raise
     return runner
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[list[int]]:
+    """Collect the signals that would raise something in this thread, in the middle of anything."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
