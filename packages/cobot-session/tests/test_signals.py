@@ -52,20 +52,21 @@ def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signal
 
 
 HASTY = """
-import asyncio, signal, sys
+import signal, sys
+from asyncio.selector_events import BaseSelectorEventLoop
 from cobot_session import Session
 
 number = int(sys.argv[2])
 if number == signal.SIGTERM:
     signal.signal(number, lambda *_: sys.exit("told to end"))
 
-class Interrupted(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self):
-        signal.raise_signal(number)
-        return super().new_event_loop()
+def interrupted(self):
+    signal.raise_signal(number)
+    make_self_pipe(self)
 
+make_self_pipe = BaseSelectorEventLoop._make_self_pipe
 with Session({"plugins": {"workspace": {"path": sys.argv[1]}}}) as session:
-    asyncio.set_event_loop_policy(Interrupted())
+    BaseSelectorEventLoop._make_self_pipe = interrupted
     session.run(print)
 """
 
