@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cobot_session import IncomingMessage, Session
+from cobot_session import IncomingMessage, OutgoingMessage, Session
 from cobot_session.testing import FakeChannel, FakePlugin
 
 if TYPE_CHECKING:
@@ -125,3 +125,18 @@ def test_a_batch_is_looked_at_once(tmp_path: Path) -> None:
         session.poll_all_channels(wait=0.3)
         status = session.status()["fake"]
     assert (status.received, status.dropped) == (0, 0)
+
+
+class Deluge(FakePlugin):
+    """Has strangers' messages whenever it is asked, and never waits."""
+
+    async def session_receive(self) -> list[IncomingMessage]:
+        return [said("mallory", key=str(number)) for number in range(10)]
+
+
+def test_an_endless_flood_of_strangers_holds_nobody_up(tmp_path: Path) -> None:
+    """What the agent says goes out while refused messages come in without a pause."""
+    fake = FakeChannel()
+    with running(tmp_path, lambda: Deluge(fake)) as session:
+        receipt = session.send(OutgoingMessage("fake", "ann", "hello"), timeout=BOUND)
+    assert receipt.status == "sent"
