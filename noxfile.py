@@ -32,7 +32,7 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.allow_parallel = True
 nox.options.sessions = [
-    *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "demo"),
+    *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "agents", "demo"),
     "cobot-agent",
 ]
 """What takes longest comes early, so that nothing long is left for one processor at the end."""
@@ -147,6 +147,16 @@ def cobot_agent(session: nox.Session) -> None:
         session.run("pytest", "cobot_agent", *session.posargs, env=CLEARED)
 
 
+@nox.session
+def agents(session: nox.Session) -> None:
+    """Run the tests of the example programs, against the wheels that they use."""
+    _tools(session, "agents")
+    needed = ("cobot-session[testing]", "cobot-telegram", "cobot-filedrop")
+    install(session, map(Requirement, needed))
+    with _away(session, ROOT / "examples" / "agents", ROOT / "examples" / "service"):
+        session.run("pytest", "agents", *session.posargs, env=CLEARED)
+
+
 @nox.session(default=False)
 @_each(PACKAGES, tagged=False)
 def soak(session: nox.Session, name: str) -> None:
@@ -202,7 +212,9 @@ def types(session: nox.Session) -> None:
     install(session, [package.whole for package in PACKAGES.values()])
     sources = [str(package.folder / "src") for package in PACKAGES.values()]
     example = PACKAGES[CORE].folder / "tests" / "typing" / "api.py"
-    session.run("mypy", "--strict", *sources, str(example), "noxfile.py", "dev.py", "tools")
+    agents = sorted(map(str, (ROOT / "examples" / "agents").glob("*.py")))
+    others = (str(example), *agents, "noxfile.py", "dev.py", "tools", "docs/_ext", "docs/conf.py")
+    session.run("mypy", "--strict", *sources, *others)
 
 
 @nox.session
@@ -224,15 +236,18 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples in the documentation."""
+    """Run the examples in the documentation, and build its site into `build/docs`."""
     _tools(session, "docs")
     install(session, [each.whole for each in LOCAL.values()])
+    wheels = os.pathsep.join(str(wheel(session, name)) for name in LOCAL)
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
     with _away(session, *pages, ROOT / "tests" / "docs" / "conftest.py") as place:
         for folder in (each.folder.relative_to(ROOT) for each in LOCAL.values()):
             for name in ("README.md", "docs"):
                 _copy(ROOT / folder / name, place / folder / name)
-        session.run("pytest", *session.posargs, env=CLEARED)
+        session.run("pytest", *session.posargs, env=CLEARED | {"COBOT_WHEELS": wheels})
+    site = ("--builder=html", str(ROOT / "docs"), str(ROOT / "build" / "docs"))
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-E", *site)
 
 
 @nox.session

@@ -51,6 +51,7 @@ EXIT_CODE = re.compile(r"# exits with (?P<code>\d+)$")
 VARIABLE = re.compile(r"\$\{(\w+)")
 SAMPLES = {
     "TELEGRAM_BOT_TOKEN": f"123456789:{'A' * 35}",
+    "TELEGRAM_WEBHOOK_SECRET": "A" * 43,
     "DISCORD_BOT_TOKEN": f"{'A' * 26}.{'B' * 6}.{'C' * 38}",
     "NOSTR_NSEC": "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5",  # of NIP-19
 }
