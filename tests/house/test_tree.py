@@ -88,3 +88,17 @@ def test_every_example_in_the_pages_is_run(files, root):
         if language not in known
     ]
     assert not found
+
+
+def test_channel_on_the_front_page_is_the_example(root):
+    """The forty lines on the front page are those of the example, which is tested."""
+    code = (root / "examples/cobot-filedrop/src/cobot_filedrop/__init__.py").read_text("utf-8")
+    _, _, body = code.partition("\n\n")
+    assert f"```python\n{body}```\n" in (root / "README.md").read_text("utf-8")
+
+
+def test_readme_of_a_package_stands_alone(package):
+    """A package index has no folder for a link to be relative to, and headings no anchors."""
+    text = (package / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"(?:src|href)=\"([^\"]+)", text)
+    assert not [target for target in targets if not target.startswith(("https://", "mailto:"))]
