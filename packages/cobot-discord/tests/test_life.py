@@ -100,20 +100,21 @@ async def test_a_beat_without_its_answer_is_told_before_the_next(
     assert (health.ok, health.detail) == (False, "the gateway does not answer heartbeats")
 
 
-async def test_a_lost_gateway_is_told_by_the_next_receive(server, general, hand, monkeypatch):
-    """The loss is told at once and once, by raising; the return by returning."""
-    monkeypatch.setattr("cobot_discord.waiting.LOST_SECONDS", 0.1)
-    async with hand() as bot:
-        receiving = asyncio.create_task(bot.receive_once())
+async def test_a_lost_gateway_is_told_at_once(server, general, hand):
+    """The session is asked to look at the health when the gateway is lost, and at its return."""
+    asked = asyncio.Event()
+    bot = hand()
+    bot.channel.context.check_health = asked.set
+    async with bot:
+        await asyncio.wait_for(asked.wait(), 5)
+        assert (await bot.channel.session_health()).ok
+        asked.clear()
         server.gateway.refuse()
-        with pytest.raises(TemporaryError, match="the gateway"):
-            await asyncio.wait_for(receiving, 5)
+        await asyncio.wait_for(asked.wait(), 5)
         assert not (await bot.channel.session_health()).ok
-        receiving = asyncio.create_task(bot.receive_once())
-        await server.gateway.wait_until_async(lambda gateway: not gateway.connections)
-        assert not receiving.done()
+        asked.clear()
         server.gateway.accept()
-        assert await asyncio.wait_for(receiving, 5) == []
+        await asyncio.wait_for(asked.wait(), 5)
         assert (await bot.channel.session_health()).ok
 
 

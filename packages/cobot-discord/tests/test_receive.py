@@ -3,6 +3,7 @@
 import pytest
 
 from cobot_discord.testing import File
+from cobot_session.errors import PermanentError
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +95,15 @@ async def test_attachments_can_be_fetched_after_their_link_has_ended(server, gen
         assert await bot.channel.session_fetch(pictured) == b"\x89PNG"
         server.expire_links()
         assert await bot.channel.session_fetch(pictured) == b"\x89PNG"
+
+
+async def test_no_more_of_an_attachment_is_read_than_it_may_have(server, general, hand):
+    """A file that is larger than `max_download` is refused for good."""
+    async with hand(max_download=10) as bot:
+        server.user("ann").says("", general, files=[File("a.bin", bytes(11))])
+        (message,) = await bot.receive()
+        with pytest.raises(PermanentError, match="larger than 10 bytes"):
+            await bot.channel.session_fetch(message.media[0])
 
 
 async def test_stickers_and_embeds(server, general, hand):

@@ -36,6 +36,7 @@ class Rig:
             workspace=None,
             state=self.state,
             session=None,
+            check_health=lambda: None,
         )
         config = {"nsec": nsec(), "relays": server.urls, "private_networks": True, **config}
         self.channel.configure(NostrConfig.model_validate(config))

@@ -600,10 +600,31 @@ async def test_an_encrypted_attachment_is_fetched():
 async def test_attachments_inside_our_own_network_are_not_fetched():
     """Without `private_networks` an address that is not public is refused."""
     async with web_server(b"secret") as url, rigged(private_networks=False) as (_, rig):
-        with pytest.raises(TemporaryError):
-            await rig.channel.session_fetch(Media(url=url))
+        port = url.rpartition(":")[2]
+        for inside in (
+            url,
+            f"http://[::ffff:127.0.0.1]:{port}",
+            f"http://[64:ff9b::7f00:1]:{port}",
+        ):
+            with pytest.raises(PermanentError, match="not public"):
+                await rig.channel.session_fetch(Media(url=inside))
         with pytest.raises(PermanentError):
             await rig.channel.session_fetch(Media(url="file:///etc/passwd"))
+
+
+async def test_an_attachment_is_read_from_the_address_that_was_looked_at(monkeypatch):
+    """A name that stands for another address the next time is not asked for twice."""
+    looks = []
+
+    async def resolve(url, *, private):
+        looks.append((url, private))
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("cobot_nostr.web.public_addresses", resolve)
+    async with web_server(b"a picture") as url, rigged(private_networks=False) as (_, rig):
+        named = url.replace("127.0.0.1", "pictures.invalid")
+        assert await rig.channel.session_fetch(Media(url=named)) == b"a picture"
+        assert looks == [(named, False)]
 
 
 async def test_hostile_tags_do_no_harm():

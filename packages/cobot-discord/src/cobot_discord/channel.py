@@ -77,7 +77,7 @@ class Discord(Plugin):
         self._gaps = Gaps(
             self.context.state, self._places, self.config, self._deliver, self.context.log
         )
-        self._gateway = client.Gateway(self.config, self._take)
+        self._gateway = client.Gateway(self.config, self._take, self.context.check_health)
         self._api = api.Api(self._gateway.rest)
         self._life = asyncio.create_task(self._live(self._gateway, self._api), name="discord")
         self._waiting = Waiting(self._gateway, self._life, self._gaps.inflow)
@@ -124,7 +124,7 @@ class Discord(Plugin):
 
         Raises:
             AuthError: Discord refuses us.
-            TemporaryError: the gateway has just been lost; the next call waits for its return.
+            TemporaryError: the connection has ended.
         """
         await self._waiting.until_news(WAIT_SECONDS)
         batch = self._gaps.inflow.drain(BATCH)

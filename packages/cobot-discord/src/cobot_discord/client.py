@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 60.0
+LOST_SECONDS = 0.5
+"""A connection that is resumed so soon was not lost: Discord orders that now and then."""
 MOST_PAUSE = 60.0
 GOODBYE = 1000
 """The close code that ends the session: the bot is shown as offline at once."""
@@ -117,10 +119,18 @@ class Gateway(discord.Client):
     Args:
         settings: of the channel.
         on_event: gets each event of `EVENTS`: name, payload, and what tells it from others.
+        on_turn: told when the connection is there again, and when it has been gone for a moment.
     """
 
-    def __init__(self, settings: DiscordSettings, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: DiscordSettings,
+        on_event: Callable[[Event], None],
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
         self.settings = settings
+        self._on_turn = on_turn
+        self._gone: asyncio.TimerHandle | None = None
         self._on_event = on_event
         self._patience: asyncio.Timeout | None = None
         self._identified: float | None = None
@@ -130,7 +140,6 @@ class Gateway(discord.Client):
         self.trouble = "not connected yet"
         self.leaving = False
         self.online = asyncio.Event()
-        self.lost = asyncio.Event()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # there is no voice
         self._shown = discord.CustomActivity(settings.activity) if settings.activity else None
         super().__init__(
@@ -143,7 +152,7 @@ class Gateway(discord.Client):
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
         """Use our HTTP client, and hand every event to our owner instead of the library's cache."""
-        self.rest = self.http = Rest(self.loop, self.settings.api_url)
+        self.rest = self.http = Rest(self.loop, self.settings.api_url, self.settings.max_download)
         state = super()._get_state(**options)
         state.parsers = {name: self._parser(name) for name in EVENTS}
         state._update_references = self._take_socket  # type: ignore[assignment,method-assign]
@@ -237,15 +246,22 @@ class Gateway(discord.Client):
     def _up(self) -> None:
         self._was_up = True
         self.trouble = ""
-        self.lost.clear()
         self.online.set()
+        self._turned()
         if self._patience is not None:
             self._patience.reschedule(None)
 
     def _offline(self, trouble: str) -> None:
+        if self.online.is_set():
+            self._turned(LOST_SECONDS)
         self.online.clear()
-        self.lost.set()
         self.trouble = trouble
+
+    def _turned(self, seconds: float = 0.0) -> None:
+        """Tell of a turn; a connection that is resumed within a moment was not lost."""
+        if self._gone is not None:
+            self._gone.cancel()
+        self._gone = self.loop.call_later(seconds, self._on_turn)
 
     def _down(self, trouble: str) -> None:
         self._offline(trouble)

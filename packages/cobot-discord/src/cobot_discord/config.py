@@ -115,6 +115,9 @@ class DiscordSettings(_Settings):
     backfill_hours: float = Field(
         168.0, gt=0, allow_inf_nan=False, description="Age up to which missed messages are read."
     )
+    max_download: int = Field(
+        100_000_000, ge=1, description="Bytes an attachment may have that is downloaded."
+    )
     api_url: str = Field(API_URL, description="Where requests go: for compatible servers.")
     gateway_url: str = Field(GATEWAY_URL, description="The gateway: for compatible servers.")
     identify_seconds: float = Field(

@@ -18,6 +18,7 @@ from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient, Route
 
 from cobot_discord.rates import Bucket, seconds_told
+from cobot_session.attachments import bounded
 from cobot_session.errors import (
     AuthError,
     ChannelError,
@@ -40,6 +41,7 @@ CONNECT_SECONDS = 10.0
 JSON_SECONDS = 30.0
 UPLOAD_SECONDS = 100.0
 CLOSE_SECONDS = 2.0
+_PIECE = 1 << 16
 UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """What aiohttp raises when a request did not leave."""
 _GATEWAY_TROUBLE = frozenset({502, 504, 524})
@@ -54,10 +56,12 @@ class Rest(HTTPClient):
     Args:
         loop: as discord.py gives it.
         api_url: where requests go.
+        max_download: bytes that a download may have.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, api_url: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, api_url: str, max_download: int) -> None:
         super().__init__(loop)
+        self._max_download = max_download
         self._api_url = api_url
         self._blocked_until = 0.0
         self._sockets: aiohttp.ClientSession | None = None
@@ -130,7 +134,7 @@ class Rest(HTTPClient):
         """Return what is behind a link, without showing it the token.
 
         Raises:
-            PermanentError: it is not there (any more).
+            PermanentError: it is not there (any more), or larger than it may be.
             TemporaryError: it could not be reached.
         """
         if self.downloads is None:
@@ -140,7 +144,7 @@ class Rest(HTTPClient):
                 url, timeout=ClientTimeout(UPLOAD_SECONDS), allow_redirects=False
             ) as answer:
                 if answer.status == 200:
-                    return await answer.read()
+                    return await bounded(answer.content.iter_chunked(_PIECE), self._max_download)
                 status = answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise TemporaryError(f"download: {_name(error)}") from error

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from cobot_discord.client import Gateway
     from cobot_discord.inflow import Inflow
 
-LOST_SECONDS = 1.0
-"""A connection that is resumed so soon was not lost."""
-
 
 class Waiting:
     """Waits for one connection.
@@ -28,7 +25,6 @@ class Waiting:
         self._gateway = gateway
         self._life = life
         self._inflow = inflow
-        self._told = False
 
     async def until_online(self, seconds: float) -> None:
         """Return when a session has begun, also one that is lost again by now.
@@ -47,26 +43,13 @@ class Waiting:
     async def until_news(self, seconds: float) -> None:
         """Return when something has come, or after so many seconds.
 
-        The loss of the gateway is told once, by raising, so that the status follows at once and
-        not with the next question after our health; so is its return, by returning.
-
         Raises:
             AuthError: Discord refuses us.
-            TemporaryError: the gateway is lost, or the connection has ended.
+            TemporaryError: the connection has ended.
         """
-        gateway = self._gateway
-        turn = gateway.online if self._told else gateway.lost
-        waits = [asyncio.create_task(wait) for wait in (turn.wait(), self._inflow.wait())]
-        await self._first(seconds, *waits)
-        if self._inflow:
-            return
-        self.check()
-        if self._told or gateway.online.is_set():
-            self._told = False
-            return
-        self._told = True
-        await self.until_online(LOST_SECONDS)
-        self._told = False
+        await self._first(seconds, asyncio.create_task(self._inflow.wait()))
+        if not self._inflow:
+            self.check()
 
     def check(self) -> None:
         """Raise what ended the connection, if something did."""

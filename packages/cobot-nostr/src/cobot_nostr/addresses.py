@@ -8,13 +8,13 @@ is the one that is connected to.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from cobot_session.attachments import is_public
+
 _PORTS = {"wss": 443, "ws": 80}
-_WEB_PORTS = {**_PORTS, "https": 443, "http": 80}
 _MAX_URL = 300
 
 
@@ -42,10 +42,10 @@ async def checked_address(url: str) -> dict[str, Any]:
         OSError: its name has no address, or one that is not public.
     """
     parts = urlsplit(url)
-    port = parts.port or _WEB_PORTS[parts.scheme]
+    port = parts.port or _PORTS[parts.scheme]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     addresses = [entry[4][0] for entry in found]
-    if not addresses or not all(ipaddress.ip_address(one).is_global for one in addresses):
+    if not addresses or not all(is_public(str(one)) for one in addresses):
         raise OSError("an address named by a stranger must be a public address")
     return {"host": addresses[0], "port": port}

@@ -71,6 +71,7 @@ class Identity:
             known=self._ledger.__contains__,
             strangers_anywhere=config.private_networks,
             describe=self.web.relay_document,
+            on_turn=context.check_health,
         )
         self._directory = Directory(self.pool)
         self.renderer = Renderer(key, self._known, self._work)

@@ -44,6 +44,7 @@ class Pool:
         strangers_anywhere: connect to relays that people name even when their address is not
             public; for tests and closed networks.
         describe: fetches a relay's NIP-11 document, or `None`.
+        on_turn: told when none of our relays is read any more, and when one is again.
     """
 
     def __init__(
@@ -59,7 +60,10 @@ class Pool:
         known: Callable[[str], bool] = lambda _: False,
         strangers_anywhere: bool = False,
         describe: Callable[[str], Awaitable[object]] | None = None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_turn = on_turn
+        self._was_reading = False
         self._log = log
         self._tuning = tuning or Tuning()
         self._known = known
@@ -126,6 +130,9 @@ class Pool:
     def _wake(self) -> None:
         for changed in self._waiting:
             changed.set()
+        if self._was_reading != bool(self.reading):
+            self._was_reading = not self._was_reading
+            self._on_turn()
 
     def _seen(self, event_id: str) -> bool:
         return event_id in self._remembered or self._known(event_id)

@@ -6,14 +6,15 @@ a bound, and no answer is waited for longer than a moment.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import httpx
 
-from cobot_nostr.addresses import checked_address
 from cobot_nostr.crypto import is_public_key
+from cobot_session.attachments import bounded, public_addresses
 from cobot_session.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ MAX_DOCUMENT = 256 * 1024
 MAX_FILE = 50 * 1024 * 1024
 _SECONDS = 10.0
 _MOST_REDIRECTS = 3
+_MOST_ADDRESSES = 3
 _PERMANENT = range(400, 500)
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429})
+_TROUBLES = (httpx.HTTPError, httpx.InvalidURL, OSError, PermanentError, TemporaryError)
 
 
 class Web:
@@ -49,12 +52,10 @@ class Web:
         """Return the NIP-11 document of one of our relays, `None` when it has none."""
         scheme, _, rest = url.partition("://")
         address = f"{'https' if scheme == 'wss' else 'http'}://{rest}"
+        headers = {"Accept": "application/nostr+json"}
         try:
-            headers = {"Accept": "application/nostr+json"}
-            return json.loads(await self._read(address, MAX_DOCUMENT, headers))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError):
-            return None
-        except (PermanentError, TemporaryError):
+            return json.loads(await self._read(address, MAX_DOCUMENT, headers=headers))
+        except (*_TROUBLES, ValueError, RecursionError):
             return None
 
     async def public_key(self, address: str) -> str | None:
@@ -63,12 +64,9 @@ class Web:
         name = name or "_"
         url = f"https://{domain}/.well-known/nostr.json?name={name}"
         try:
-            await self._check(url)
-            document = json.loads(await self._read(url, MAX_DOCUMENT, {}))
+            document = json.loads(await self._read_pinned(url, MAX_DOCUMENT))
             found = document["names"][name]
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError):
-            return None
-        except (PermanentError, TemporaryError, KeyError, TypeError):
+        except (*_TROUBLES, ValueError, RecursionError, KeyError, TypeError):
             return None
         return found if isinstance(found, str) and is_public_key(found) else None
 
@@ -81,29 +79,48 @@ class Web:
         """
         try:
             for _ in range(_MOST_REDIRECTS + 1):
-                await self._check(url)
-                found = await self._read(url, MAX_FILE, {}, follow=True)
+                found = await self._read_pinned(url, MAX_FILE, follow=True)
                 if isinstance(found, bytes):
                     return found
                 url = urljoin(url, found)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             raise PermanentError("the attachment's address is not valid") from None
         except (httpx.HTTPError, OSError) as error:
             raise TemporaryError(f"the attachment: {type(error).__name__}") from None
         raise PermanentError("the attachment's address redirects too often")
 
-    async def _check(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname:
-            raise PermanentError("an attachment is fetched over https or http only")
-        if not self._anywhere:
-            await checked_address(url)
+    async def _read_pinned(self, url: str, most: int, *, follow: bool = False) -> bytes | str:
+        """Read what a stranger named, from an address that was looked at before.
+
+        Asked again, the name might stand for another one; so it is told to the server only, as
+        `Host` and, over TLS, as the name in the certificate.
+        """
+        addresses = await public_addresses(url, private=self._anywhere)
+        named = httpx.URL(url)
+        for address in addresses[:_MOST_ADDRESSES]:
+            with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._read(
+                    named.copy_with(host=address, userinfo=b""),
+                    most,
+                    headers={"Host": named.netloc.decode("ascii")},
+                    extensions={"sni_hostname": named.raw_host.decode("ascii")},
+                    follow=follow,
+                )
+        raise TemporaryError(f"the host {named.host} cannot be reached")
 
     async def _read(
-        self, url: str, most: int, headers: dict[str, str], *, follow: bool = False
+        self,
+        url: httpx.URL | str,
+        most: int,
+        *,
+        headers: dict[str, str],
+        extensions: dict[str, Any] | None = None,
+        follow: bool = False,
     ) -> bytes | str:
         """Return the body, or where to look instead."""
-        async with self._client.stream("GET", url, headers=headers) as answer:
+        async with self._client.stream(
+            "GET", url, headers=headers, extensions=extensions
+        ) as answer:
             if follow and answer.status_code in _REDIRECT:
                 return str(answer.headers.get("Location", ""))
             if answer.status_code != httpx.codes.OK:
@@ -111,9 +128,4 @@ class Web:
                 if answer.status_code in _PERMANENT and answer.status_code not in _BUSY:
                     raise PermanentError(wrong)
                 raise TemporaryError(wrong)
-            body = bytearray()
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > most:
-                    raise PermanentError(f"it is larger than {most} bytes")
-            return bytes(body)
+            return await bounded(answer.aiter_bytes(), most)

@@ -77,7 +77,7 @@ class Telegram(Plugin):
         await asyncio.to_thread(convert, "")  # loads the converter
         self._me = await client.open()
         hook = self.config.webhook
-        source = Pushed(client, hook) if hook else Polling(client)
+        source = Pushed(client, hook, self.context.check_health) if hook else Polling(client)
         self._source = source
         await source.open()
         self.context.log.info("connected as @%s", self._me.username)

@@ -16,6 +16,8 @@ from cobot_session.status import Health
 from cobot_telegram.parse import number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cobot_telegram.client import Client
     from cobot_telegram.config import Webhook
 
@@ -125,11 +127,21 @@ class Polling:
 
 
 class Pushed:
-    """Listens for deliveries; each is answered 200 when the session has stored it."""
+    """Listens for deliveries; each is answered 200 when the session has stored it.
 
-    def __init__(self, client: Client, webhook: Webhook) -> None:
+    Args:
+        client: asks Telegram.
+        webhook: the settings.
+        on_turn: told when something is delivered although the last health was bad.
+    """
+
+    def __init__(
+        self, client: Client, webhook: Webhook, on_turn: Callable[[], None] = lambda: None
+    ) -> None:
         self._client = client
         self._webhook = webhook
+        self._on_turn = on_turn
+        self._is_ill = False
         self._waiting: asyncio.Queue[tuple[Update, asyncio.Future[None]]] = asyncio.Queue(
             _MOST_WAITING
         )
@@ -185,6 +197,11 @@ class Pushed:
 
     async def health(self) -> Health:
         """Tell whether it listens and Telegram delivers here, by Telegram's own word."""
+        health = await self._health()
+        self._is_ill = not health.ok
+        return health
+
+    async def _health(self) -> Health:
         if self._runner is None:
             return Health(ok=False, detail="not listening")
         began = time.monotonic()
@@ -234,6 +251,8 @@ class Pushed:
         return web.Response(status=200 if await self._stored(update) else 503)
 
     async def _stored(self, update: Update) -> bool:
+        if self._is_ill:
+            self._on_turn()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((update, future))
