@@ -42,8 +42,12 @@ OLDEST = "3.11"
 CORE = "cobot-session"
 AGENT = "cobot==0.2.0"
 QUICK = ("-m", "not soak and not slow")
-CLEARED = {"PYTHONPATH": None, "COBOT_CONFIG": None}
-"""Settings of the person at the keyboard that no test may see."""
+OWN = tempfile.TemporaryDirectory(prefix="cobot-own-")
+CLEARED = {
+    **{"PYTHONPATH": None, "COBOT_CONFIG": None},
+    **{f"XDG_{kind}_HOME": str(Path(OWN.name, kind.lower())) for kind in ("DATA", "CONFIG")},
+}
+"""Settings and state of the person at the keyboard that no test may see."""
 UNATTENDED = """
 import subprocess, sys
 sys.exit(subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, timeout=300).returncode)

@@ -7,8 +7,11 @@ import os
 import signal
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
+
+from cobot_session.spool import schema
 
 ECHO = """
     def answer(message):
@@ -112,3 +115,15 @@ def test_a_wrong_workspace_is_a_mistake(cli):
     assert done.returncode == 2
     assert "cobot.yml:3:11: plugins.workspace.path:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "channels", "doctor", "dead"])
+def test_a_spool_of_an_older_version_is_brought_up_to_date(cli, command):
+    """After an upgrade no command has to wait for a session to start."""
+    cli.workspace.mkdir(mode=0o700, exist_ok=True)
+    with closing(sqlite3.connect(cli.workspace / "session.db")) as db:
+        db.executescript(f"{schema.MIGRATIONS[0]}; PRAGMA user_version = 1;")
+    done = cli(*([command, "list"] if command == "dead" else [command]))
+    assert "an older cobot-session" not in done.stdout + done.stderr
+    with closing(sqlite3.connect(cli.workspace / "session.db")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)

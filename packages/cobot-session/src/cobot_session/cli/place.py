@@ -10,8 +10,9 @@ from cobot_session.cli.output import ago
 from cobot_session.config import load_config
 from cobot_session.engine import LOCK_FILE, SPOOL_FILE
 from cobot_session.errors import ConfigError
-from cobot_session.spool.beside import Beside, Counts
-from cobot_session.spool.lock import running_pid
+from cobot_session.spool import SqliteSpool
+from cobot_session.spool.beside import Beside, Counts, SpoolTooOld
+from cobot_session.spool.lock import ProcessLock, running_pid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,15 @@ def config_beside(path: Path | None) -> Config:
     if wrong:
         raise ConfigError(wrong)
     return config
+
+
+def _bring_up_to_date(folder: Path) -> None:
+    """Do for a spool of an older version, which nobody runs, what the next session would."""
+    lock = ProcessLock(folder / LOCK_FILE)
+    try:
+        SqliteSpool(folder / SPOOL_FILE).close()
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,13 @@ class Place:
         beside = Beside(folder / SPOOL_FILE)
         lock = folder / LOCK_FILE
         pid = running_pid(lock)
-        told = beside.published()
+        try:
+            told = beside.published()
+        except SpoolTooOld:
+            if pid is not None:
+                raise
+            _bring_up_to_date(folder)
+            told = beside.published()
         told_at = told.at if told else None
         starting = pid is not None and (told_at or 0.0) < lock.stat().st_mtime
         statuses = told.statuses if told else {}

@@ -59,6 +59,10 @@ class Counts:
     dead: int = 0
 
 
+class SpoolTooOld(SpoolError):
+    """The spool was written by an older version; whoever runs it next brings it up to date."""
+
+
 class Beside:
     """Looks into a spool, and leaves wishes in it; a session may run it meanwhile.
 
@@ -70,7 +74,8 @@ class Beside:
 
     Raises:
         SpoolTooNew: a newer version wrote it.
-        SpoolError: it cannot be read, or it is from an older version.
+        SpoolTooOld: an older one did.
+        SpoolError: it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -219,7 +224,7 @@ def _check_version(db: sqlite3.Connection, path: Path) -> None:
             f" {len(MIGRATIONS)}. Upgrade cobot-session"
         )
     if 0 < version < len(MIGRATIONS):
-        raise SpoolError(
+        raise SpoolTooOld(
             f"the spool {path} is from an older cobot-session (schema version {version}, this one"
             f" has {len(MIGRATIONS)}). A session brings it up to date when it starts"
         )
