@@ -39,12 +39,14 @@ def config(server: BotApiServer, folder: Path) -> dict[str, Any]:
 def test_people_see_it_grow(server: BotApiServer, tmp_path: Path) -> None:
     """One message, shown at once, edited, and in the end whole; typing is shown meanwhile."""
     ada = server.user("Ada")
+    formats: list[Any] = []
 
     def handle(message: IncomingMessage) -> Iterator[str]:
         yield "one"
         ada.chat.wait_for("one", timeout=BOUND)
         yield " **two**"
-        ada.chat.wait_for("one two", timeout=BOUND)
+        shown = ada.chat.wait_for("one two", timeout=BOUND)
+        formats.extend(shown.entities)
         yield " three"
 
     with Session(config(server, tmp_path)) as session:
@@ -55,6 +57,7 @@ def test_people_see_it_grow(server: BotApiServer, tmp_path: Path) -> None:
         session.stop()
         runner.join(BOUND)
     assert answer.earlier == ["one", "one two"]
+    assert formats == [{"type": "bold", "offset": 4, "length": 3}]
     assert len(ada.chat.answers) == 1
     assert "typing" in ada.chat.actions
 

@@ -283,14 +283,15 @@ class Engine:
         whole = replace(message, content=content)
         return supervisor.call(lambda door: rendered(door, whole, limits))
 
-    def preview(self, channel_type: str, channel_id: str, msg_id: str, content: str) -> Future[Any]:
-        """Show a text in place of a message; it is stored nowhere."""
-        supervisor = self.roster.get(channel_type)
+    def preview(self, msg_id: str, part: OutgoingMessage) -> Future[Any]:
+        """Show a rendered part in place of a message; it is stored nowhere."""
+        chat = part.channel_id
+        supervisor = self.roster.get(part.channel_type)
         if supervisor is None:
-            return failed(SessionError(self.roster.absence(channel_type)))
-        if (refusal := supervisor.gate.reach.refusal(channel_id)) is not None:
+            return failed(SessionError(self.roster.absence(part.channel_type)))
+        if (refusal := supervisor.gate.reach.refusal(chat)) is not None:
             return failed(PermanentError(refusal))
-        return supervisor.call(lambda door: door.edit(channel_id, msg_id, content))
+        return supervisor.call(lambda door: door.edit(chat, msg_id, part.content, part))
 
     def typing(self, channel_type: str, channel_id: str) -> bool:
         """Show that an answer is being written; false when the channel cannot, or may not there."""

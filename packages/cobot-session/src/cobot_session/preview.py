@@ -31,7 +31,7 @@ class _Shown:
     """One part that people see: which message, and what it says; `None`: nobody knows."""
 
     msg_id: str
-    content: str | None
+    part: OutgoingMessage | None
 
 
 class Preview:
@@ -110,8 +110,8 @@ class Preview:
             if number == len(self._shown):
                 await self._open(part)
                 return True
-            if self._shown[number].content != part.content:
-                await self._edit(self._shown[number], part.content)
+            if self._shown[number].part != part:
+                await self._edit(self._shown[number], part)
                 return True
         return False
 
@@ -127,16 +127,13 @@ class Preview:
         earlier = await result_of(self._engine.house.spool.receipt(part.id, chat))
         receipt = await result_of(self._engine.dispatch.preview(part))
         if receipt.message_ids:
-            content = part.content if earlier is None else None
-            self._shown.append(_Shown(receipt.message_ids[-1], content))
+            shown = part if earlier is None else None
+            self._shown.append(_Shown(receipt.message_ids[-1], shown))
         else:
             self._is_open = False
 
-    async def _edit(self, shown: _Shown, content: str) -> None:
-        message = self._message
+    async def _edit(self, shown: _Shown, part: OutgoingMessage) -> None:
         self.next_edit = asyncio.get_running_loop().time() + self._limits.edit_seconds
-        self._editing = self._engine.preview(
-            message.channel_type, message.channel_id, shown.msg_id, content
-        )
+        self._editing = self._engine.preview(shown.msg_id, part)
         await result_of(self._editing)
-        shown.content = content
+        shown.part = part
