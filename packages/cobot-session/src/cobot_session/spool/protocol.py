@@ -65,7 +65,8 @@ class Spool(Protocol):
     def finish(self, item: Item, receipt: Receipt, dead: str | None = None) -> Future[None]:
         """Take an item out of the outbox; with a reason in `dead` it becomes a dead letter.
 
-        The `standing` of an edit or an answer becomes the `message_ids` of the message it was about.
+        The `standing` of an edit or an answer becomes the `message_ids` of the message that it was
+        about.
         """
 
     def receipt(self, message_id: str, chat: Chat | None = None) -> Future[Receipt | None]:
