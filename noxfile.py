@@ -44,7 +44,8 @@ AGENT = "cobot==0.2.0"
 QUICK = ("-m", "not soak and not slow")
 OWN = tempfile.TemporaryDirectory(prefix="cobot-own-")
 CLEARED = {
-    **{"PYTHONPATH": None, "COBOT_CONFIG": None},
+    "PYTHONPATH": None,
+    "COBOT_CONFIG": None,
     **{f"XDG_{kind}_HOME": str(Path(OWN.name, kind.lower())) for kind in ("DATA", "CONFIG")},
 }
 """Settings and state of the person at the keyboard that no test may see."""

@@ -120,6 +120,7 @@ def test_a_wrong_workspace_is_a_mistake(cli):
 @pytest.mark.parametrize("command", ["status", "channels", "doctor", "dead"])
 def test_a_spool_of_an_older_version_is_brought_up_to_date(cli, command):
     """After an upgrade no command has to wait for a session to start."""
+    cli.configure({})
     cli.workspace.mkdir(mode=0o700, exist_ok=True)
     with closing(sqlite3.connect(cli.workspace / "session.db")) as db:
         db.executescript(f"{schema.MIGRATIONS[0]}; PRAGMA user_version = 1;")
