@@ -52,7 +52,7 @@ def demo(
         Path | None, typer.Option(metavar="FILE", help="Write what is shown as a picture, too.")
     ] = None,
 ) -> None:
-    """Show an agent on every installed channel at once, with nothing configured.
+    """Show an agent on every channel at once, nothing configured.
 
     Each network runs on this machine, with scripted people on it. Exits with 0 only if all that was
     promised has happened.
