@@ -6,6 +6,7 @@ of its own, and runs from a temporary folder, so that nothing can be imported fr
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -33,7 +34,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.allow_parallel = True
 nox.options.sessions = [
     *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "agents", "demo"),
-    "cobot-agent",
+    *("cobot-agent", "audit"),
 ]
 """What takes longest comes early, so that nothing long is left for one processor at the end."""
 
@@ -237,6 +238,35 @@ def build(session: nox.Session) -> None:
     built = sorted(str(path) for path in target.iterdir())
     session.run("twine", "check", "--strict", *built)
     session.run("pytest", "tests/artifacts", env=CLEARED)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for weak code, and for weaknesses that are known of what the packages need."""
+    _tools(session, "audit")
+    sources = [str(package.folder / "src") for package in PACKAGES.values()]
+    session.run("bandit", "-q", "-c", "pyproject.toml", "-r", *sources)
+    install(session, [package.whole for package in PACKAGES.values()])
+    _look_for_known_weaknesses(session)
+
+
+def _look_for_known_weaknesses(session: nox.Session) -> None:
+    """Ask the package index; where it does not answer such questions, say that nobody has looked.
+
+    pip-audit itself passes over what the index does not know.
+    """
+    found = Path(session.create_tmp()).resolve() / "weaknesses.json"
+    found.unlink(missing_ok=True)
+    options = ("--local", "--format=json", "--progress-spinner=off", f"--output={found}")
+    session.run("pip-audit", *options, silent=True, success_codes=(0, 1))
+    asked = json.loads(found.read_text("utf-8"))["dependencies"] if found.exists() else []
+    known = [one for one in asked if "skip_reason" not in one]
+    if not known:
+        session.warn("NOT looked for known weaknesses: the package index does not answer")
+    elif weak := [f"{one['name']} {one['version']}" for one in known if one["vulns"]]:
+        session.error(f"known weaknesses: {', '.join(weak)}; run pip-audit for more")
+    else:
+        session.log(f"no known weakness in {len(known)} of {len(asked)} distributions")
 
 
 @nox.session

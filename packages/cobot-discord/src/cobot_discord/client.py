@@ -283,4 +283,4 @@ class Gateway(discord.Client):
 
 def _pause(failures: int) -> float:
     full = min(MOST_PAUSE, 0.5 * 2.0 ** min(failures - 1, 10))
-    return full * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+    return full * random.uniform(0.5, 1.0)  # nosec B311 # noqa: S311 - jitter is no secret

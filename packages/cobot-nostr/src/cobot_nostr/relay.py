@@ -124,7 +124,7 @@ class Relay:
                     pause = await self._one_connection()
                 except Idle:
                     continue
-                jitter = random.uniform(0.5, 1.0)  # noqa: S311  # jitter is no secret
+                jitter = random.uniform(0.5, 1.0)  # nosec B311 # noqa: S311  # jitter is no secret
                 await asyncio.sleep(pause * jitter)
         finally:
             self.line.close()

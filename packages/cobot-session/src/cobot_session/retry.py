@@ -18,7 +18,7 @@ def backoff(failures: int, most: float) -> float:
         most: bound in seconds.
     """
     full = min(most, _FIRST_SECONDS * 2.0 ** min(failures - 1, _EXPONENT_BOUND))
-    return full * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+    return full * random.uniform(0.5, 1.0)  # nosec B311 # noqa: S311 - jitter is no secret
 
 
 def pause_after(error: Exception, failures: int, most: float) -> float:

@@ -17,7 +17,7 @@ from cobot_discord.testing.world import World
 if TYPE_CHECKING:
     from cobot_discord.testing.model import Guild, User
 
-TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.local.server-token-of-a-test-bot"  # noqa: S105  # opens nothing
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.local.server-token-of-a-test-bot"  # nosec B105 # noqa: S105  # opens nothing
 START_SECONDS = 10.0
 
 
@@ -45,7 +45,7 @@ class DiscordServer:
     ) -> None:
         self.token = token
         self.world = World(bot_name)
-        self.faults = Faults(self.world.changes, random.Random(seed))  # noqa: S311  # repeatable
+        self.faults = Faults(self.world.changes, random.Random(seed))  # nosec B311 # noqa: S311  # repeatable
         self.gateway = Gateway(self.world, self.faults, token)
         self.rest = Rest(self.world, self.gateway, self.faults)
         self.port = port
@@ -89,7 +89,7 @@ class DiscordServer:
     def revoke_token(self) -> None:
         """Let the token be valid no longer."""
         with self.world.changes:
-            self.gateway.token = self.rest.gateway.token = "revoked"  # noqa: S105  # opens nothing
+            self.gateway.token = self.rest.gateway.token = "revoked"  # nosec B105 # noqa: S105  # opens nothing
 
     async def start(self) -> None:
         """Begin to listen, in the running event loop."""

@@ -48,7 +48,7 @@ class NostrServer:
 
     def __init__(self, relays: int = 1, *, bot: str = "", seed: int = 0) -> None:
         self.changes = Changes()
-        self.faults = Faults(self.changes, random.Random(seed))  # noqa: S311  # dice of a test
+        self.faults = Faults(self.changes, random.Random(seed))  # nosec B311 # noqa: S311  # dice of a test
         self.relays = [
             TestingRelay(self.changes, self.faults, self._observe) for _ in range(relays)
         ]

@@ -55,12 +55,12 @@ def update(
         named = [int(number) - 1 for number in _NEW.findall(change)]
         plain = _NEW.sub("?", change)
         values = [(*(row[at] for at in named), row[-1]) for row in rows]
-        db.executemany(f"UPDATE {table} SET {plain} WHERE seq = ?", values)
+        db.executemany(f"UPDATE {table} SET {plain} WHERE seq = ?", values)  # nosec B608 # of literals
         return
     for some in _parts(rows):
         width = len(some[0])
         db.execute(
-            f"UPDATE {table} SET {change} FROM (VALUES {_marks(len(some), width)}) AS new"
+            f"UPDATE {table} SET {change} FROM (VALUES {_marks(len(some), width)}) AS new"  # nosec B608 # of literals
             f" WHERE seq = new.column{width}",
             _flat(some),
         )

@@ -58,7 +58,7 @@ def _backlog(db: sqlite3.Connection, also: str) -> Backlog:
     entries = _read(db, "inbox", also, _entry)
     items = _read(db, "outbox", also, _item)
     for table, open_ in _OPEN.items():
-        db.execute(f"UPDATE {table} SET reopened = 0 WHERE {open_} AND reopened")
+        db.execute(f"UPDATE {table} SET reopened = 0 WHERE {open_} AND reopened")  # nosec B608 # of literals
     return Backlog(entries, items, dead=dead.counts(db))
 
 
@@ -67,7 +67,7 @@ def _read(
 ) -> list[T]:
     """Return a record of each open row; one that cannot be read becomes a dead letter."""
     records = []
-    sql = f"SELECT {_COLUMNS[table]} FROM {table} WHERE {_OPEN[table]}{also} ORDER BY seq"
+    sql = f"SELECT {_COLUMNS[table]} FROM {table} WHERE {_OPEN[table]}{also} ORDER BY seq"  # nosec B608 # of literals
     for row in db.execute(sql).fetchall():
         try:
             records.append(record(row))
@@ -75,7 +75,7 @@ def _read(
             reason = f"it cannot be read: {type(error).__name__}: {error}"
             log.error("row %d of the %s is a dead letter: %s", row[0], table, reason)  # noqa: TRY400 - the text says it all
             db.execute(
-                f"UPDATE {table} SET state = ?, reason = ?, at = ? WHERE seq = ?",
+                f"UPDATE {table} SET state = ?, reason = ?, at = ? WHERE seq = ?",  # nosec B608 # of literals
                 (DEAD, reason, time.time(), row[0]),
             )
     return records

@@ -174,14 +174,14 @@ class SqliteSpool(Spool):
 
 
 def _largest(db: sqlite3.Connection, table: str) -> int:
-    (seq,) = db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()
+    (seq,) = db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()  # nosec B608 # of literals
     return int(seq)
 
 
 def _remove(db: sqlite3.Connection, table: str, before: float, most: int) -> int:
     """Remove the oldest settled rows that are past their retention; return how many."""
     return db.execute(
-        f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM {table}"
+        f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM {table}"  # nosec B608 # of literals
         " WHERE state = ? ORDER BY seq LIMIT ?) WHERE at < ? OR seq <= ?)",
         (SETTLED, _TRIM_AT_ONCE, before, _largest(db, table) - most),
     ).rowcount

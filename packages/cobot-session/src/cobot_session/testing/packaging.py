@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import subprocess  # nosec B404 # starts this Python
 import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ def _client_packages(entry: Installed) -> set[str]:
 def _imported(entry: Installed) -> tuple[list[str], list[str]]:
     """Import the plugin's module in a process of its own; return new modules and socket events."""
     module = entry.value.partition(":")[0]
-    done = subprocess.run(  # noqa: S603 - our own interpreter, a module name from metadata
+    done = subprocess.run(  # nosec B603 # noqa: S603 - our own interpreter, a module name from metadata
         [sys.executable, "-c", _LOOK, module],
         capture_output=True,
         text=True,

@@ -27,7 +27,7 @@ class Places:
     def __init__(self, seed: int = 0) -> None:
         self.changes = Changes()
         self.files = Files()
-        self.dice = random.Random(seed)  # noqa: S311  # it makes test runs repeatable
+        self.dice = random.Random(seed)  # nosec B311 # noqa: S311  # it makes test runs repeatable
         self.faults = Faults(self.changes, self.dice)
         self.bots: list[BotAccount] = []
         self.users: dict[int, User] = {}
