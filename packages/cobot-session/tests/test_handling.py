@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,13 @@ def running(session: Session, handler: Callable[[IncomingMessage], Any]) -> thre
     return thread
 
 
+def until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND
+    while not claim():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
 def dead_letters(folder: Path) -> list[str]:
     with closing(SqliteSpool(folder / "session.db")) as spool:
         return [one.reason for one in spool.dead_letters().result(BOUND)]
@@ -63,6 +71,21 @@ def test_stops_of_a_long_job_make_no_dead_letter(tmp_path: Path, fake: FakeChann
         thread.join(BOUND)
     assert marks == [False, True, True, True]
     assert dead_letters(tmp_path) == []
+
+
+def test_dead_letter_tells_what_its_handler_raised_last(tmp_path: Path, fake: FakeChannel) -> None:
+    """Who looks at it need not look for it in the log."""
+    fake.says("boom")
+
+    def answer(message: IncomingMessage) -> str:
+        raise RuntimeError(f"no model\nfor {message.content}")
+
+    with new_session(tmp_path, fake, max_deliveries=1) as session:
+        thread = running(session, answer)
+        until(lambda: session.status()["fake"].dead == 1)
+    thread.join(BOUND)
+    (reason,) = dead_letters(tmp_path)
+    assert reason.endswith("; the handler's last failure: RuntimeError: no model for boom")
 
 
 def test_answer_of_a_handler_that_put_its_message_back_is_dropped(

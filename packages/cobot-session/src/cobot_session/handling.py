@@ -23,6 +23,7 @@ log = logging.getLogger("cobot_session.run")
 Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterable[str] | None"
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
+_LONGEST_FAILURE = 300
 _MOST_BACKOFF = 60.0
 _END_SECONDS = 1.0
 """How long a handler may take to be cancelled."""
@@ -121,6 +122,7 @@ class Handling:
                 entry.deliveries,
                 self._engine.config.session.max_deliveries,
             )
+            entry.failure = self._engine.house.redact(_in_a_line(error))
             inbox.release(mine, delay)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -172,3 +174,10 @@ class Handling:
             return await self._handler(message)
         answer = await self._workers.run(lambda: self._handler(message))
         return await answer if inspect.isawaitable(answer) else answer
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Return what was raised, in one line of bounded length."""
+    words = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return text if len(text) <= _LONGEST_FAILURE else f"{text[:_LONGEST_FAILURE]}…"

@@ -316,6 +316,8 @@ class Inbox:
 
     def _bury(self, entry: Entry) -> None:
         reason = f"handed out {entry.deliveries} times and never acknowledged (max_deliveries)"
+        if entry.failure:
+            reason += f"; the handler's last failure: {entry.failure}"
         log.error(
             "message %r of %s in chat %r is a dead letter: %s",
             entry.message.id,

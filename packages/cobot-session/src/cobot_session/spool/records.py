@@ -31,6 +31,7 @@ class Entry:
         due: the same by the monotonic clock, which nobody sets; this process goes by it.
         answers: how many growing answers it has had since it was handed out.
         put_back: it was in hand, and was put back.
+        failure: what its handler raised last, secrets removed.
     """
 
     seq: int
@@ -41,6 +42,7 @@ class Entry:
     due: float = 0.0
     answers: int = 0
     put_back: bool = False
+    failure: str = ""
 
     def rest(self, seconds: float) -> None:
         """Be due in so many seconds."""
