@@ -133,6 +133,7 @@ def test_download_that_its_channel_does_not_outlive_fails_as_one(
             except BaseException as error:
                 raised.append(error)
 
+        until(lambda: session.status()["fake"].state == "online")
         thread = threading.Thread(target=download, daemon=True)
         thread.start()
         assert begun.wait(BOUND)
