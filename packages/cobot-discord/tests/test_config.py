@@ -103,3 +103,32 @@ def test_channels_narrow_their_guild_only():
     assert config.listens_in("2", ("7", "20"))
     assert not config.listens_in("2", ("21",))
     assert config.listens_in("9", ("1",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("user", "7"), ("chat", "7"), ("chat", "7/8"), ("role", "7/8")],
+)
+def test_access_rules_take_ids(kind, value):
+    """People, channels, threads, and roles with their guild."""
+    assert DiscordSettings.access_id(kind, value) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("user", "ann", "is no Discord id"),
+        ("user", "ann#1234", "is no Discord id"),
+        ("user", "<@7>", "is no Discord id"),
+        ("user", "7\n", "is no Discord id"),
+        ("user", "\u0667", "is no Discord id"),
+        ("chat", "#general", "is no Discord id"),
+        ("chat", "7/8/9", "is no Discord id"),
+        ("role", "@owner", "is no Discord id"),
+        ("role", "8", "names a role without its guild"),
+    ],
+)
+def test_access_rules_take_no_names(kind, value, words):
+    """What can change hands, and a role of any guild, is refused with the rule."""
+    with pytest.raises(ValueError, match=words):
+        DiscordSettings.access_id(kind, value)

@@ -264,3 +264,37 @@ def test_the_secret_half_survives_no_log(caplog):
     logging.getLogger("x").info("%s %r", BOT, {"key": BOT})
     assert BOT.public in caplog.text
     assert HEX not in caplog.text
+
+
+@pytest.mark.parametrize("form", ["npub", "nprofile", "hex"])
+def test_access_rules_take_a_person_in_every_form(form):
+    """What is compared is the public key's digits, as messages carry them."""
+    public = BOT.public
+    forms = {"hex": public, "npub": nip19.npub(public), "nprofile": nip19.nprofile(public)}
+    assert NostrConfig.access_id("user", forms[form]) == public
+    assert NostrConfig.access_id("chat", forms[form]) == public
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("user", "ada@example.com"),
+        ("user", "ada"),
+        ("user", ""),
+        ("chat", "channel/general"),
+        ("role", "7"),
+    ],
+)
+def test_access_rules_take_no_names(kind, value):
+    """An address, which can change hands, and what is no key are refused."""
+    with pytest.raises(ValueError, match=r"\w"):
+        NostrConfig.access_id(kind, value)
+
+
+def test_access_rules_repeat_no_private_key():
+    """One that stands there by mistake is refused, unseen."""
+    secret = nsec()
+    for kind in ("user", "chat"):
+        with pytest.raises(ValueError, match=r"\w") as caught:
+            NostrConfig.access_id(kind, secret)
+        assert secret not in str(caught.value)

@@ -66,3 +66,23 @@ def test_secrets_are_in_no_error_and_no_repr() -> None:
     config = TelegramConfig.model_validate({"bot_token": TOKEN, "webhook": hook})
     assert TOKEN not in repr(config)
     assert SECRET not in repr(config)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("user", "7"), ("chat", "-100123"), ("chat", "-1/7")])
+def test_access_rules_take_numbers(kind: str, value: str) -> None:
+    """People, chats, and topics of a chat."""
+    assert TelegramConfig.access_id(kind, value) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        *(("user", value) for value in ("@ada", "ada", "7/1", "7\n", "\u0667", "t.me/ada")),
+        *(("chat", value) for value in ("@club", "7/x", "-1/2/3", "", "--7")),
+        ("role", "7"),
+    ],
+)
+def test_access_rules_take_no_names(kind: str, value: str) -> None:
+    """A username, which can change hands, is refused; so is a role, which Telegram has not."""
+    with pytest.raises(ValueError, match=r"no Telegram id|no roles"):
+        TelegramConfig.access_id(kind, value)
