@@ -43,6 +43,7 @@ OLDEST = "3.11"
 CORE = "cobot-session"
 AGENT = "cobot==0.2.0"
 QUICK = ("-m", "not soak and not slow")
+QUICKEST = ("-m", "not soak and not slow and not process")
 OWN = tempfile.TemporaryDirectory(prefix="cobot-own-")
 CLEARED = {
     "PYTHONPATH": None,
@@ -128,10 +129,11 @@ def _install_for_tests(session: nox.Session, name: str, *options: str) -> None:
 def tests(session: nox.Session, name: str) -> None:
     """Run a package's tests against its wheel, on every Python that is found.
 
-    What is marked `slow` asks nothing of a version and is run on the oldest Python only.
+    What is marked `slow` asks nothing of a version and is run on the oldest Python only; so are
+    the commands, which are marked `process`, and once more with the lowest versions.
     """
     _install_for_tests(session, name)
-    _run_tests(session, name, *(() if session.python == OLDEST else QUICK))
+    _run_tests(session, name, *(() if session.python == OLDEST else QUICKEST))
 
 
 @nox.session

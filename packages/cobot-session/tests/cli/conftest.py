@@ -15,6 +15,7 @@ import sys
 import termios
 import threading
 import time
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,21 @@ from cobot_session.spool.beside import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cobot_session import Status
 
+HERE = Path(__file__).parent
 BOUND = 30.0
 """Seconds that anything may take: a bound, no claim of speed."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test of this folder: Python begins anew for every command that it runs."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("process")
+
 
 COMMAND = [sys.executable, "-m", "cobot_session.cli"]
 
