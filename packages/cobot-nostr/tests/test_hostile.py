@@ -105,6 +105,7 @@ async def hostile_run(monkeypatch, total):
     return growth, f"{hostile.connections} connections, {counts}, {said} messages meanwhile"
 
 
+@pytest.mark.slow
 async def test_a_hostile_relay_harms_nobody(monkeypatch):
     """3,000 wicked messages: what a person says over an honest relay arrives all the while."""
     growth, _ = await hostile_run(monkeypatch, 3000)

@@ -36,10 +36,10 @@ class Liar(str):
 class Changeling(FakePlugin):
     """Hands over what a person said, and makes it a stranger's words afterwards."""
 
-    def __init__(self, network: FakeChannel) -> None:
+    def __init__(self, network: FakeChannel, has_changed: threading.Event) -> None:
         super().__init__(network)
         self.handed_over: list[IncomingMessage] = []
-        self.has_changed = threading.Event()
+        self.has_changed = has_changed
 
     async def session_receive(self) -> list[IncomingMessage]:
         for one in self.handed_over:
@@ -103,15 +103,10 @@ def test_what_only_looks_like_a_listed_id_is_none(tmp_path: Path, message: Any) 
 def test_what_has_passed_cannot_be_changed(tmp_path: Path) -> None:
     """The session works with a copy: what a channel does to its own object later is nothing."""
     fake = FakeChannel()
-    channels: list[Changeling] = []
-
-    def make() -> Changeling:
-        channels.append(Changeling(fake))
-        return channels[-1]
-
-    with running(tmp_path, make) as session:
+    has_changed = threading.Event()
+    with running(tmp_path, lambda: Changeling(fake, has_changed)) as session:
         fake.says("mine", sender="ann")
-        assert channels[-1].has_changed.wait(BOUND)
+        assert has_changed.wait(BOUND)
         (message,) = session.poll_all_channels(wait=BOUND)
     assert (message.sender_id, message.content) == ("ann", "mine")
 
