@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import nox
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 sys.path.append(str(Path(__file__).parent / "tools"))
@@ -42,6 +43,8 @@ SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
 OLDEST = "3.11"
 CORE = "cobot-session"
 AGENT = "cobot==0.2.0"
+FORMS = {"wheel": "*.whl", "sdist": "*.tar.gz"}
+"""What is published of a package, and how its files are called."""
 QUICK = ("-m", "not soak and not slow")
 QUICKEST = ("-m", "not soak and not slow and not process")
 OWN = tempfile.TemporaryDirectory(prefix="cobot-own-")
@@ -92,6 +95,11 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     elif source.exists():
         shutil.copy(source, target)
+
+
+def _distribution(path: Path) -> str:
+    """Return the name of the distribution that a built file is of."""
+    return canonicalize_name(path.name.partition("-")[0])
 
 
 @contextmanager
@@ -225,10 +233,8 @@ def types(session: nox.Session) -> None:
     session.run("mypy", "--strict", *sources, *others)
 
 
-@nox.session
-def build(session: nox.Session) -> None:
-    """Build what is published, into `dist`, and check it."""
-    _tools(session, "build")
+def _build_everything(session: nox.Session) -> None:
+    """Build what is published, into `dist`, and check its metadata."""
     target = ROOT / "dist"
     shutil.rmtree(target, ignore_errors=True)
     if session.venv_backend == "uv":
@@ -239,7 +245,58 @@ def build(session: nox.Session) -> None:
         session.run(*command, str(target), str(package.folder))
     built = sorted(str(path) for path in target.iterdir())
     session.run("twine", "check", "--strict", *built)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build what is published, into `dist`, check it, and install it one channel at a time."""
+    _tools(session, "build")
+    _build_everything(session)
     session.run("pytest", "tests/artifacts", env=CLEARED)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Do all that comes before a tag; with `-- NAME …`, write those packages' changelogs first.
+
+    What is new is left in `build/news`, what is published in `dist`. The trials follow by
+    themselves: each installs all of it into an empty environment and runs the demonstration.
+    """
+    _tools(session, "build")
+    changes = str(ROOT / "tools" / "changes.py")
+    if session.posargs:
+        session.run("python", changes, "write", *session.posargs)
+    session.run("python", changes, "notes", str(ROOT / "build" / "news"))
+    _build_everything(session)
+    session.run("pytest", "tests/artifacts", env=CLEARED)
+    for python in _pythons():
+        for form in FORMS:
+            session.notify(f"trial-{python}({form})", posargs=())
+    session.notify("walk", posargs=())
+
+
+@nox.session(python=_pythons(), default=False)
+@nox.parametrize("form", [nox.param(form, id=form) for form in FORMS])
+def trial(session: nox.Session, form: str) -> None:
+    """Install what lies in `dist` into an empty environment, and run the demonstration from it."""
+    built = {_distribution(path): path for path in (ROOT / "dist").glob(FORMS[form])}
+    if missing := set(PACKAGES) - set(built):
+        session.error(f"not in dist: {', '.join(missing)}; `nox -s release` builds it")
+    lines = [f"{PACKAGES[name].whole} @ {built[name].as_uri()}" for name in PACKAGES]
+    with _away(session):
+        session.install(*lines, *(wheel(session, name).as_uri() for name in EXAMPLES))
+        session.run("python", "-c", UNATTENDED, "cobot-session", "demo", env=CLEARED)
+
+
+@nox.session(default=False)
+def walk(session: nox.Session) -> None:
+    """Follow the front page and the first tutorial word for word, where nothing is installed."""
+    _tools(session, "docs")
+    install(session, [PACKAGES["cobot-telegram"].whole, Requirement("packaging")])
+    wheels = os.pathsep.join(str(wheel(session, name)) for name in LOCAL)
+    with _away(session, ROOT / "README.md", ROOT / "docs"):
+        following = ("docs/tests/test_following.py", "-m", "soak or not soak")
+        session.run("pytest", *following, env=CLEARED | {"COBOT_WHEELS": wheels})
 
 
 @nox.session
@@ -275,6 +332,7 @@ def _look_for_known_weaknesses(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run the examples in the documentation, and build its site into `build/docs`."""
     _tools(session, "docs")
+    _tools(session, "site")
     install(session, [each.whole for each in LOCAL.values()])
     wheels = os.pathsep.join(str(wheel(session, name)) for name in LOCAL)
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs")]
