@@ -283,8 +283,8 @@ def trial(session: nox.Session, form: str) -> None:
     if missing := set(PACKAGES) - set(built):
         session.error(f"not in dist: {', '.join(missing)}; `nox -s release` builds it")
     lines = [f"{PACKAGES[name].whole} @ {built[name].as_uri()}" for name in PACKAGES]
+    session.install(*lines, *(wheel(session, name).as_uri() for name in EXAMPLES))
     with _away(session):
-        session.install(*lines, *(wheel(session, name).as_uri() for name in EXAMPLES))
         session.run("python", "-c", UNATTENDED, "cobot-session", "demo", env=CLEARED)
 
 

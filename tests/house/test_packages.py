@@ -101,3 +101,13 @@ def test_a_package_makes_sure_what_it_tests(package):
 def test_tests_are_published_with_the_sources(package, project):
     """Who packages it for a system can run the tests from the source distribution."""
     assert {"src", "tests"} <= set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+
+
+def test_news_are_called_so_that_they_are_found(package, project):
+    """A fragment of another name would be left out of the changelog without a word."""
+    kinds = "|".join(project["tool"]["towncrier"]["fragment"])
+    files = [path.name for path in (package / "changes").iterdir()]
+    wrong = [
+        name for name in files if not re.fullmatch(rf"README\.md|[\w+-]+\.({kinds})\.md", name)
+    ]
+    assert not wrong
