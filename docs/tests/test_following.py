@@ -12,7 +12,6 @@ import doctest
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -98,8 +97,11 @@ class Reader:
             assert not [one for one in self.eve.chat.answers if "let me in" in one.text]
             self.answers += 1
         finally:
-            agent.send_signal(signal.SIGINT)
-            agent.wait(20)
+            agent.terminate()  # Ctrl-C is not heard by what a shell started in the background
+            try:
+                agent.wait(20)
+            finally:
+                agent.kill()
 
 
 @pytest.mark.timeout(600)
