@@ -80,8 +80,8 @@ def hooks(kind: str) -> Iterator[str]:
 
 
 def verbs() -> Iterator[str]:
-    """Yield what a session can be told, with the mark of those that are awaited."""
-    yield from _text(Session)
+    """Yield what a session can be told, and what of it is not awaited."""
+    yield from ("## `Session`", "", *_text(Session))
     for name, function in inspect.getmembers_static(Session):
         if name.startswith("_") or not inspect.isfunction(function):
             continue
