@@ -150,6 +150,7 @@ def enter(namespace: dict[str, Any]) -> None:
         "__name__": "page",
         "_place": place,
         "_before": Path.cwd(),
+        "_environment": dict(os.environ),
         "_known": {*sys.modules},
     }
     os.chdir(place.name)
@@ -157,12 +158,14 @@ def enter(namespace: dict[str, Any]) -> None:
 
 
 def leave(namespace: dict[str, Any]) -> None:
-    """Forget the folder, and the modules that came from the page."""
+    """Forget the folder, the modules that came from the page, and the variables it set."""
     sys.path.remove(namespace["_place"].name)
     for name in {*sys.modules} - namespace["_known"]:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(namespace["_place"].name):
             del sys.modules[name]
     os.chdir(namespace["_before"])
+    os.environ.clear()
+    os.environ.update(namespace["_environment"])
     namespace["_place"].cleanup()
 
 
