@@ -104,6 +104,7 @@ class DiscordWire(Wire):
         self.server.start_in_thread()
 
 
+@pytest.mark.slow
 class TestContract(ChannelContract):
     @pytest.fixture
     def wire(self, server, general):

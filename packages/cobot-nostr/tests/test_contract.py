@@ -167,6 +167,7 @@ class MeddlingWire(NostrWire):
         super().reacts(message_id, emoji)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `server`
 class TestContract(ChannelContract):
     @pytest.fixture

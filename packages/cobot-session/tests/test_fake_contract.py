@@ -22,6 +22,7 @@ class TestFake(ChannelContract):
         return FakeWire(network)
 
 
+@pytest.mark.slow
 class TestIdempotentFake(TestFake):
     @pytest.fixture
     def network(self) -> FakeChannel:

@@ -88,6 +88,19 @@ def test_dead_letter_tells_what_its_handler_raised_last(tmp_path: Path, fake: Fa
     assert reason.endswith("; the handler's last failure: RuntimeError: no model for boom")
 
 
+@pytest.mark.parametrize("answer", [42, ["a", "b"], {"a": 1}, b"a"])
+def test_answer_that_is_none_is_named(tmp_path: Path, fake: FakeChannel, answer: Any) -> None:
+    """The reason says what was returned, and what may be."""
+    fake.says("hello")
+    with new_session(tmp_path, fake, max_deliveries=1) as session:
+        thread = running(session, lambda _: answer)
+        until(lambda: session.status()["fake"].dead == 1)
+    thread.join(BOUND)
+    (reason,) = dead_letters(tmp_path)
+    assert "a handler returns a str" in reason
+    assert f"this one returned {answer!r}" in reason
+
+
 def test_answer_of_a_handler_that_put_its_message_back_is_dropped(
     tmp_path: Path, fake: FakeChannel
 ) -> None:

@@ -51,6 +51,24 @@ def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signal
     assert "no running event loop" not in errors
 
 
+def test_sigterm_ends_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
+    """A script starts what it puts behind itself with Ctrl-C ignored."""
+    agent = subprocess.Popen(
+        [sys.executable, "-c", AGENT, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
+    )
+    assert agent.stdout is not None
+    assert agent.stdout.readline() == "in work\n"
+    agent.terminate()
+    _, errors = agent.communicate(timeout=30)
+    assert agent.returncode in {-signal.SIGINT, 130, 1}
+    assert "KeyboardInterrupt" in errors
+    assert "no running event loop" not in errors
+
+
 HASTY = """
 import signal, sys
 from asyncio.selector_events import BaseSelectorEventLoop

@@ -205,7 +205,7 @@ class ForgingWire(TelegramWire):
         return str(message.id)
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 """The kit crashes channels: nobody closes their sockets."""
 
 

@@ -164,6 +164,11 @@ class Handling:
                 return [dispatch.checked(whole)] if whole.message.content.strip() else []
             if answer is None or answer == "":
                 return []
+            if not isinstance(answer, str) and not hasattr(answer, "content"):
+                raise TypeError(
+                    "a handler returns a str, an `OutgoingMessage`, an iterator of str, or None;"
+                    f" this one returned {answer!r:.80}, which is of type {type(answer).__name__}"
+                )
             return [dispatch.reply_item(message, answer)]
         except PermanentError as error:
             log.error("the answer to message %r cannot be sent: %s", message.id, error)  # noqa: TRY400 - no defect of ours

@@ -222,3 +222,10 @@ def test_a_spool_of_an_older_version_is_brought_up_to_date(cli):
     cli.configure({})
     done = cli("chat", stdin="hello\n")
     assert (done.returncode, "You said: hello" in done.stdout) == (0, True)
+
+
+def test_chat_leaves_a_workspace_that_a_session_takes(cli):
+    """What it makes on a fresh machine is closed to others, as every session's is."""
+    cli("chat", stdin="hello\n")
+    (made,) = (cli.folder / "data").iterdir()
+    assert made.stat().st_mode & 0o777 == 0o700

@@ -18,6 +18,7 @@ from cobot_session.config import Block, load_config
 from cobot_session.engine import SPOOL_FILE
 from cobot_session.session import Session
 from cobot_session.spool.beside import Beside
+from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +77,10 @@ def for_console(config: Config, on_eof: Callable[[], object]) -> Config:
     """
     written = config.blocks.get(CONSOLE, Block(CONSOLE, CONSOLE))
     block = replace(written, options=written.options | {"on_eof": on_eof})
-    folder = config.workspace.folder / "chat"
+    folder = private_folder(config.workspace.folder) / "chat"  # both, or the next run refuses it
     workspace = config.workspace.model_copy(update={"path": folder})
-    session = config.session.model_copy(update={"default_channel": None})
+    once = {"default_channel": None, "max_deliveries": 1}  # somebody sits here and can ask again
+    session = config.session.model_copy(update=once)
     chosen = only(replace(config, workspace=workspace, session=session), {CONSOLE})
     return replace(chosen, blocks=chosen.blocks | {CONSOLE: block})
 
