@@ -45,13 +45,18 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def _close(path: Path) -> None:
+def is_ours(path: Path) -> bool:
+    """Tell whether a folder is a session's or empty: else closing it could spoil another use."""
     names = {one.name for one in path.iterdir()}
-    if names and not names & _OURS:
-        return  # it has another use, which closing it could spoil
+    return not names or bool(names & _OURS)
+
+
+def _close(path: Path) -> None:
+    if not is_ours(path):
+        return
     mode = _mode(path)
     path.chmod(0o700)
-    if names:
+    if any(path.iterdir()):
         log.warning("the folder %s was open to others (mode %o); now it is not", path, mode)
 
 

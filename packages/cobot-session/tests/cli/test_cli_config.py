@@ -141,6 +141,17 @@ def test_doctor_looks_into_the_workspace(cli):
     assert "file is not a database" in done.stdout
 
 
+def test_doctor_fails_where_a_session_would(cli):
+    """A folder with other files that others can read is refused, so it is no mere warning."""
+    cli.configure({})
+    cli.workspace.mkdir()
+    (cli.workspace / "photo.png").touch()
+    cli.workspace.chmod(0o755)
+    done = cli("doctor")
+    assert done.returncode == 1
+    assert "is open to others (mode 755)" in done.stdout
+
+
 def test_doctor_goes_on_without_a_readable_file(cli):
     """A file that is no YAML is one error; the rest is looked at all the same."""
     cli.write("cobot.yml", "plugins: [\n")

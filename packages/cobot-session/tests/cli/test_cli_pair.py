@@ -99,3 +99,5 @@ def test_doctor_shows_who_was_refused(cli, peer, closed):
     assert "SESAME" not in done.stdout
     assert "OWNER" not in done.stdout
     assert "dropped: 1 stranger" in cli("status").stdout
+    assert cli("pair", "add", "wire", "7").returncode == 0
+    assert "(stranger) of 7" not in cli("doctor").stdout

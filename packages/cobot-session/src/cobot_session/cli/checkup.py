@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cobot_session.cli.choice import CONSOLE
 from cobot_session.cli.finding import Finding
@@ -25,6 +25,7 @@ from cobot_session.registry import Registry
 from cobot_session.secrets_found import secrets_in
 from cobot_session.spool.access import Book
 from cobot_session.spool.beside import Beside
+from cobot_session.workspace import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -158,7 +159,9 @@ def _folder(folder: Path) -> Finding:
     mode = folder.stat().st_mode
     if mode & _OTHERS and os.name == "posix":
         finding = f"{folder} is open to others (mode {mode & 0o777:o})"
-        return Finding("warning", "workspace", finding, f"`chmod 700 {folder}`.")
+        state: Literal["warning", "error"]
+        state = "warning" if is_ours(folder) else "error"  # a start mends it, or refuses it
+        return Finding(state, "workspace", finding, f"`chmod 700 {folder}`.")
     return Finding("ok", "workspace", str(folder))
 
 

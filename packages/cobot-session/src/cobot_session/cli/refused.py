@@ -30,7 +30,9 @@ def gate_findings(
         if waiting:
             finding = f"{waiting} with a pairing code wait to be let in"
             yield Finding("ok", about, finding, "See `cobot-session pair list`.")
-        for drop in drops.get(channel, ())[:_MOST]:
+        paired = book.paired.get(channel, {})
+        still = [one for one in drops.get(channel, ()) if one["sender"] not in paired]
+        for drop in still[:_MOST]:
             yield Finding("ok", about, _refused(drop), _remedy(channel, drop))
 
 
