@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.config import load_config
 from cobot_session.engine import Engine
 from cobot_session.errors import WrongFace
+from cobot_session.foreground import run_to_end
 from cobot_session.typing_kept import TypingKept
-from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -32,9 +29,6 @@ T = TypeVar("T")
 
 SEND_SECONDS = 10.0
 """How long `send` and its kin wait for the outcome before they tell what is true so far."""
-
-_HURRY = (0.5, 1.0)
-"""Seconds to drain and to stop when a person pressed Ctrl-C."""
 
 
 class Session:
@@ -132,7 +126,7 @@ class Session:
         """
         engine = self._ready("run")
         with engine.consumer.claim("run"):
-            _run_to_end(engine.handling(handler, concurrency).run())
+            run_to_end(engine.handling(handler, concurrency).run())
 
     def poll_all_channels(self, wait: float = 0.0, limit: int = 100) -> list[IncomingMessage]:
         """Return what has arrived, oldest first; never waits on a channel.
@@ -221,7 +215,7 @@ class Session:
             TypeError: a chunk is no text.
         """
         engine = self._ready("stream")
-        return _run_to_end(engine.stream(message).run(chunks))
+        return run_to_end(engine.stream(message).run(chunks))
 
     def broadcast(
         self,
@@ -342,96 +336,3 @@ class Session:
     ) -> Receipt:
         dispatch = self._ready(op).dispatch
         return self._wait(dispatch.change(op, channel_type, channel_id, msg_id, content, timeout))
-
-
-def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in this thread, or beside a loop that runs in this thread already."""
-    if asyncio._get_running_loop() is not None:
-        return _in_thread(_alone(work))
-    alone = _alone(work)
-    with _terminated_like_interrupted():
-        try:
-            with _runner() as runner:
-                return runner.run(alone)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt from None  # how asyncio was cancelled concerns nobody
-        finally:
-            alone.close()  # neither may have begun
-            work.close()
-
-
-def _runner() -> asyncio.Runner:
-    """Return a runner that has its loop; signals wait meanwhile: half a loop cannot be closed."""
-    runner = asyncio.Runner()
-    with _signals_held_back() as came:
-        runner.get_loop()
-    try:
-        for number in came:
-            signal.raise_signal(number)
-    except BaseException:
-        runner.close()
-        raise
-    return runner
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[list[int]]:
-    """Collect the signals that would raise something in this thread, in the middle of anything."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    held = {number: handler for number, handler in before.items() if callable(handler)}
-    for number in held:
-        signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield came
-    finally:
-        for number, handler in held.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, unless the program has a handler of its own."""
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _interrupt(*_: object) -> None:
-    """Do what Ctrl-C does, also where Ctrl-C does nothing, as in what a script starts with `&`."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
-
-
-async def _alone(work: Coroutine[Any, Any, T]) -> T:
-    """Run on a loop of one's own, where also `asyncio.to_thread` must not outlive the end."""
-    asyncio.get_running_loop().set_default_executor(Workers("cobot-face"))
-    return await work
-
-
-def _in_thread(work: Coroutine[Any, Any, T]) -> T:
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            results.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=body, name="cobot-face", daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
