@@ -197,6 +197,17 @@ def minimums(session: nox.Session, name: str) -> None:
     _run_tests(session, name, *QUICK)
 
 
+@nox.session(python=OLDEST, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Throw bytes at every reader of strangers' bytes; `-- 600` does so for ten minutes each."""
+    _tools(session, "fuzz")
+    install(session, [Requirement(name) for name in PACKAGES])
+    seconds = session.posargs[0] if session.posargs else "20"
+    for name in ("telegram", "discord", "nostr_frame", "nostr_id", "settings", "spool"):
+        with _away(session, ROOT / "tools" / "fuzz.py"):
+            session.run("python", "fuzz.py", name, seconds, env=CLEARED)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check form and style of everything."""

@@ -118,13 +118,13 @@ def settings(path: str) -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Yield each command's help, as a terminal of 80 columns shows it."""
-    import click
     import typer
 
     from cobot_session.cli.app import app
 
     def walk(command: Any, path: str) -> Iterator[str]:
-        context = click.Context(command, info_name=path, max_content_width=80, terminal_width=80)
+        sizes = {"max_content_width": 80, "terminal_width": 80}
+        context = command.context_class(command, info_name=path, **sizes)
         inner = getattr(command, "commands", {})
         if path != "cobot-session":
             yield from (f"## `{path.removeprefix('cobot-session ')}`", "")
