@@ -46,7 +46,7 @@ def completion(turns: list[Turn]) -> Iterator[str]:
             "Content-Type": "application/json",
         },
     )
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - so here
         for line in answer:
             event = line.decode().strip()
             if event == "data: [DONE]":

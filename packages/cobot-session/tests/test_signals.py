@@ -53,12 +53,12 @@ def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signal
 
 def test_sigterm_ends_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
     """A script starts what it puts behind itself with Ctrl-C ignored."""
+    ignoring = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{AGENT}"
     agent = subprocess.Popen(
-        [sys.executable, "-c", AGENT, str(tmp_path)],
+        [sys.executable, "-c", ignoring, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
     )
     assert agent.stdout is not None
     assert agent.stdout.readline() == "in work\n"
