@@ -11,7 +11,7 @@ import pytest
 
 from cobot_session.mailbox import Mailbox, result_of
 
-BOUND = 15.0
+BOUND = 40.0
 
 
 def test_results_of_another_thread_arrive() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 40.0
 
 
 @pytest.fixture
@@ -77,14 +77,6 @@ def test_only_the_owner_can_read_it(path: Path) -> None:
             assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
     finally:
         os.umask(before)
-
-
-@pytest.mark.parametrize(("durability", "level"), [("full", 2), ("normal", 1)])
-def test_durability_is_what_was_chosen(path: Path, durability: str, level: int) -> None:
-    """`full` syncs at every commit, `normal` at checkpoints; both write ahead."""
-    with closing(schema.connect(path, durability)) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert db.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
 def test_unused_file_is_migrated(path: Path) -> None:
@@ -291,3 +283,12 @@ def test_released_lock_is_free(tmp_path: Path) -> None:
     first.release()
     ProcessLock(lock).release()
     assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+
+
+def test_a_lock_that_cannot_be_opened_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """What another user left is no bare `OSError`: it says whose the folder has to be."""
+    lock = tmp_path / "session.lock"
+    lock.symlink_to(lock)  # to itself: nobody can open it, root neither
+    for look in (ProcessLock, running_pid):
+        with pytest.raises(SpoolError, match=r"session\.lock cannot be opened: .* own .*all in it"):
+            look(lock)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cobot_session.futures import done
 from cobot_session.hands import Hands
-from cobot_session.retry import backoff
 from cobot_session.room import Room
+from cobot_session.settling import Settling
+from cobot_session.takers import Taker, Takers
 from cobot_session.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
     from cobot_session.messages import IncomingMessage
     from cobot_session.spool import Entry, Item, Spool
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
     from cobot_session.timers import Timers
 
 log = logging.getLogger("cobot_session.inbox")
-
-_MOST_BACKOFF = 10.0
-"""Seconds between two tries to store that something was acknowledged."""
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """Someone who wants entries."""
-
-    limit: int
-    one_per_chat: bool
-    keep: Callable[[list[Entry]], object]
-    answer: Future[list[Entry]] = field(default_factory=Future)
 
 
 class Inbox:
@@ -50,7 +36,7 @@ class Inbox:
 
     def __init__(self, spool: Spool, timers: Timers, max_deliveries: int, max_pending: int) -> None:
         self._spool = spool
-        self._timers = timers
+        self._settling = Settling(spool, timers)
         self._max_deliveries = max_deliveries
         self._max_pending = max_pending
         self._lock = threading.RLock()
@@ -58,7 +44,7 @@ class Inbox:
         self._hands = Hands()
         self._answering: dict[Entry, tuple[float, bool] | None] = {}
         """Entries whose answer is being stored, and how they are put back if that fails."""
-        self._requests: deque[_Request] = deque()
+        self._takers = Takers()
         self._rooms: dict[str, Room] = {}
         self.on_dead: Callable[[Entry], None] = lambda _: None
 
@@ -66,11 +52,20 @@ class Inbox:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take entries that have been stored."""
+        added = list(entries)
         with self._lock:
-            for entry in entries:
+            for entry in added:
                 self.room(entry.message.channel_type).take()
                 self._waiting.add(entry)
         self._serve()
+        with self._lock:
+            if wrong := [entry for entry in added if entry.foreseen]:
+                self._spool.release(wrong)  # while locked: before what hands them out
+
+    def is_awaited(self, chat: Chat) -> bool:
+        """Return whether what arrives in a chat now is likely to be handed out at once."""
+        with self._lock:
+            return self._takers.first() is not None and self._waiting.is_free(chat)
 
     def room(self, channel_type: str) -> Room:
         """Return the room that a channel's open entries have: `max_pending` places."""
@@ -94,20 +89,16 @@ class Inbox:
 
         Cancelling the future, while it is not done, takes nothing.
         """
-        request = _Request(limit, one_per_chat, keep)
+        taker = Taker(limit, one_per_chat, keep)
         with self._lock:
-            self._requests.append(request)
+            self._takers.add(taker)
         self._serve()
-        return request.answer
+        return taker.answer
 
     def give_up(self, answer: Future[list[Entry]]) -> None:
         """Answer a `take` that has nothing yet with an empty list."""
         with self._lock:
-            for request in self._requests:
-                if request.answer is answer:
-                    self._requests.remove(request)
-                    break
-            else:
+            if not self._takers.remove(answer):
                 return
         if answer.set_running_or_notify_cancel():
             answer.set_result([])
@@ -152,7 +143,7 @@ class Inbox:
         """
         mine = self._forget(entries)
         self._serve()
-        return self._settle(mine) if mine else done([])
+        return self._settling.settle(mine) if mine else done([])
 
     def answer(
         self, entry: Entry, replies: Sequence[Item], accept: Callable[[list[Item]], object]
@@ -162,12 +153,12 @@ class Inbox:
         Args:
             entry: one in hand; it stays so when this fails.
             replies: what to put in the outbox.
-            accept: told of those that were new once they are stored, whoever waits for that.
+            accept: told of those that were new once they are written, whoever waits for that.
         """
-        future = self._spool.settle([entry], replies)
+        future = self._spool.settle([entry], replies, written=accept)
         with self._lock:
             self._answering[entry] = None
-        future.add_done_callback(partial(self._answered, entry, accept))
+        future.add_done_callback(partial(self._answered, entry))
         return future
 
     def release(
@@ -207,38 +198,15 @@ class Inbox:
 
     # -- inside
 
-    def _answered(
-        self,
-        entry: Entry,
-        accept: Callable[[list[Item]], object],
-        future: Future[list[Item]],
-    ) -> None:
+    def _answered(self, entry: Entry, future: Future[list[Item]]) -> None:
         with self._lock:
             put_back = self._answering.pop(entry)
         if future.exception() is None:
-            accept(future.result())
             self._forget([entry])
             self._serve()
         elif put_back is not None:
             delay, counts = put_back
             self.release([entry], delay, counts=counts)
-
-    def _settle(self, entries: list[Entry], failures: int = 0) -> Future[list[Item]]:
-        future = self._spool.settle(entries)
-        future.add_done_callback(partial(self._settled, entries, failures))
-        return future
-
-    def _settled(self, entries: list[Entry], failures: int, future: Future[list[Item]]) -> None:
-        if (error := future.exception()) is None:
-            return
-        if not failures:
-            log.error("an acknowledgement is not stored yet: %s; it is tried again", error)
-        pause = backoff(failures + 1, _MOST_BACKOFF)
-
-        def again() -> None:
-            self._settle(entries, failures + 1)
-
-        self._timers.later(pause, again)
 
     def _forget(self, entries: Iterable[Entry]) -> list[Entry]:
         """Let go of those that are in hand, and return them."""
@@ -267,34 +235,29 @@ class Inbox:
             with self._lock:
                 if (served := self._next_served()) is None:
                     return
-                request, entries = served
+                taker, entries = served
                 future = self._spool.hand_out(entries)
-            future.add_done_callback(partial(self._handed_out, request, entries))
+            future.add_done_callback(partial(self._handed_out, taker, entries))
 
-    def _next_served(self) -> tuple[_Request, list[Entry]] | None:
-        while self._requests:
-            request = self._requests[0]
-            if request.answer.cancelled():
-                self._requests.popleft()
-                continue
-            entries = self._choose(request)
+    def _next_served(self) -> tuple[Taker, list[Entry]] | None:
+        while (taker := self._takers.first()) is not None:
+            entries = self._choose(taker)
             if not entries:
                 return None
-            self._requests.popleft()
-            if request.answer.set_running_or_notify_cancel():
-                return request, entries
+            if self._takers.serve():
+                return taker, entries
             self._take_back(entries)
         return None
 
-    def _choose(self, request: _Request) -> list[Entry]:
+    def _choose(self, taker: Taker) -> list[Entry]:
         chosen: list[Entry] = []
-        while len(chosen) < request.limit and (entry := self._waiting.first()) is not None:
+        while len(chosen) < taker.limit and (entry := self._waiting.first()) is not None:
             if entry.deliveries >= self._max_deliveries:
                 self._waiting.take(entry, hold=False)
                 self._bury(entry)
             elif self._hands.may_take(entry):
-                self._waiting.take(entry, hold=request.one_per_chat)
-                self._take_in_hand(entry, holds=request.one_per_chat)
+                self._waiting.take(entry, hold=taker.one_per_chat)
+                self._take_in_hand(entry, holds=taker.one_per_chat)
                 chosen.append(entry)
             else:
                 break
@@ -329,12 +292,12 @@ class Inbox:
         self.room(entry.message.channel_type).leave()
         self.on_dead(entry)
 
-    def _handed_out(self, request: _Request, entries: list[Entry], future: Future[None]) -> None:
+    def _handed_out(self, taker: Taker, entries: list[Entry], future: Future[None]) -> None:
         if (error := future.exception()) is None:
-            request.keep(entries)
-            request.answer.set_result(entries)
+            taker.keep(entries)
+            taker.answer.set_result(entries)
             return
         with self._lock:
             self._take_back(entries)
-        request.answer.set_exception(error)
+        taker.answer.set_exception(error)
         self._serve()

@@ -16,6 +16,7 @@ log = logging.getLogger("cobot_session.channel")
 
 _KINDS = frozenset(get_args(Kind))
 _MEDIA_KINDS = frozenset(get_args(MediaKind))
+_BYTES = (bytes, bytearray, memoryview)
 _MEDIA_FIELDS = frozenset(field.name for field in fields(Media))
 _KEY_BYTES = 16
 
@@ -103,6 +104,7 @@ def _media(one: Any, channel_type: str) -> Media:
     made.filename = safe_filename(str(made.filename)) if made.filename else None
     made.mime_type = safe_mime_type(str(made.mime_type)) if made.mime_type else None
     made.size = safe_size(made.size)
+    made.data = bytes(made.data) if isinstance(made.data, _BYTES) else None
     made.url = safe_url(str(made.url)) if made.url else None
     return made
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.errors import SpoolError, SpoolTooNew
 from cobot_session.messages import Receipt
-from cobot_session.spool import access, dead, rows
+from cobot_session.spool import access, counting, dead, rows
 from cobot_session.spool.access import Book, Paired
 from cobot_session.spool.codec import dump_outgoing, loads
 from cobot_session.spool.schema import MIGRATIONS, connect
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cobot_session.messages import OutgoingMessage
     from cobot_session.spool.access import Request
+    from cobot_session.spool.counting import Counts
     from cobot_session.spool.dead import DeadMessage
     from cobot_session.spool.records import DeadLetter
 
@@ -44,19 +45,6 @@ class Published:
 
     at: float
     statuses: dict[str, Status]
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What of one channel lies in the file.
-
-    Attributes:
-        pending: messages stored and not done, in either direction.
-        dead: dead letters.
-    """
-
-    pending: int = 0
-    dead: int = 0
 
 
 class SpoolTooOld(SpoolError):
@@ -87,7 +75,7 @@ class Beside:
 
     def counts(self) -> dict[str, Counts]:
         """Return what lies in the file, by channel."""
-        return self._read(_counts, {})
+        return self._read(counting.counts, {})
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return all dead letters, oldest first."""
@@ -155,7 +143,7 @@ class Beside:
         """
         if not self.path.exists():
             private_folder(self.path.parent)
-            connect(self.path, "full").close()
+            connect(self.path).close()
         paired = Paired(channel, user, "", time.time())
         self._change(lambda db: access.add(db, paired), None)
 
@@ -251,14 +239,3 @@ def _status(told: dict[str, Any]) -> Status:
     """Return a status as it was told, maybe by another version."""
     known = {name: value for name, value in told.items() if name in _STATUS_FIELDS}
     return Status(**known | {"since": datetime.fromisoformat(told["since"])})
-
-
-def _counts(db: sqlite3.Connection) -> dict[str, Counts]:
-    waiting = db.execute(
-        "SELECT channel, count(*) FROM (SELECT channel FROM inbox WHERE state IN (0, 1)"
-        " UNION ALL SELECT channel FROM outbox WHERE state = 0) GROUP BY channel"
-    )
-    pending: dict[str, int] = dict(waiting.fetchall())
-    given_up = dead.counts(db)
-    names = pending.keys() | given_up.keys()
-    return {name: Counts(pending.get(name, 0), given_up.get(name, 0)) for name in names}

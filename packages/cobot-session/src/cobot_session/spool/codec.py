@@ -57,14 +57,22 @@ def clean(text: str) -> str:
 
 
 def load_incoming(text: str) -> IncomingMessage:
-    """Return the incoming message that `dump_incoming` wrote."""
+    """Return the incoming message that `dump_incoming` wrote.
+
+    Raises:
+        ValueError, TypeError, KeyError: it wrote no such text.
+    """
     fields = _message_fields(text)
     fields["timestamp"] = datetime.fromisoformat(fields["timestamp"])
     return IncomingMessage(**fields)
 
 
 def load_outgoing(text: str) -> OutgoingMessage:
-    """Return the outgoing message that `dump_outgoing` wrote."""
+    """Return the outgoing message that `dump_outgoing` wrote.
+
+    Raises:
+        ValueError, TypeError, KeyError: it wrote no such text.
+    """
     return OutgoingMessage(**_message_fields(text))
 
 
@@ -83,7 +91,10 @@ def load_parts(text: str, whole: OutgoingMessage) -> list[OutgoingMessage]:
     """Return the parts of a message that `dump_parts` wrote."""
     if text == _THE_WHOLE:
         return [whole]
-    return [OutgoingMessage(**_with_media(fields)) for fields in json.loads(text)]
+    try:
+        return [OutgoingMessage(**_with_media(fields)) for fields in json.loads(text)]
+    except (AttributeError, RecursionError) as error:
+        raise ValueError(f"these are no parts: {error}") from None
 
 
 def count_parts(text: str | None) -> int:
@@ -92,8 +103,10 @@ def count_parts(text: str | None) -> int:
 
 
 def _message_fields(text: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(text)
-    return _with_media(fields)
+    try:
+        return _with_media(json.loads(text))
+    except (AttributeError, RecursionError) as error:
+        raise ValueError(f"it is no message: {error}") from None
 
 
 def _with_media(fields: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage
 
 _OPEN = "state IN (0, 1)"
+_INTO = "inbox (seq, channel, key, chat, body, state, deliveries, at)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Batch:
     bodies: list[str]
     state: dict[str, str | None]
     heard: Sequence[str] = ()
+    foreseen: bool = False
 
 
 def batch(
@@ -37,10 +39,12 @@ def batch(
     messages: Sequence[IncomingMessage],
     state: Mapping[str, Any],
     heard: Sequence[str] = (),
+    *,
+    foreseen: bool = False,
 ) -> Batch:
     """Return a batch with its text made: that is done in the caller's thread."""
     bodies = [dump_incoming(message) for message in messages]
-    return Batch(channel, messages, bodies, state_texts(state), heard)
+    return Batch(channel, messages, bodies, state_texts(state), heard, foreseen)
 
 
 def state_texts(state: Mapping[str, Any]) -> dict[str, str | None]:
@@ -82,13 +86,16 @@ class Inbound:
     def _try(self, db: sqlite3.Connection, one: Batch, known: set[str]) -> list[Entry] | None:
         """Store what is not known; `None`: more of it is known."""
         entries, new, now = [], [], time.time()
+        state, deliveries = (IN_HAND, 1) if one.foreseen else (WAITING, 0)
+        here = one.channel
         for message, body in zip(one.messages, one.bodies, strict=True):
             if message.key not in known:
                 known.add(message.key)
                 self._last += 1
-                entries.append(Entry(self._last, message))
-                new.append((self._last, one.channel, message.key, message.channel_id, body, now))
-        stored = bulk.insert(db, "inbox (seq, channel, key, chat, body, at)", new)
+                entries.append(Entry(self._last, message, foreseen=one.foreseen))
+                row = (self._last, here, message.key, message.channel_id, body)
+                new.append((*row, state, deliveries, now))
+        stored = bulk.insert(db, _INTO, new)
         return entries if stored == len(new) else None
 
     def hand_out(self, db: sqlite3.Connection, handed: list[list[tuple[int, int]]]) -> list[None]:

@@ -8,7 +8,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from cobot_session.errors import SpoolBusy
+from cobot_session.errors import SpoolBusy, SpoolError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +37,14 @@ class ProcessLock:
     """Holds `path` for this process until `release`, or until the process ends in any way.
 
     A forked child lets go of it: else it would hold the lock beyond its parent's end.
+
+    Raises:
+        SpoolBusy: another process holds it.
+        SpoolError: its file cannot be opened, as after a session of another user.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         for left in reversed(range(_TRIES)):
             try:
                 _lock(self._descriptor, shared=False)
@@ -71,9 +75,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def running_pid(path: Path) -> int | None:
-    """Return the process that holds the lock at `path` (0: it cannot be told), `None`: no one."""
+    """Return the process that holds the lock at `path` (0: it cannot be told), `None`: no one.
+
+    Raises:
+        SpoolError: its file cannot be opened.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = _opened(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
@@ -83,6 +91,18 @@ def running_pid(path: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SpoolError(
+            f"{path} cannot be opened: {error.strerror}. Let the user that runs the session own"
+            f" {path.parent} and all in it, or run as the one that does"
+        ) from error
 
 
 def _busy(path: Path) -> SpoolBusy:

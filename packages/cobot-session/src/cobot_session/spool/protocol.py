@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from cobot_session.messages import IncomingMessage, Receipt
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 class Spool(Protocol):
     """A durable store. Verbs may be called from any thread and never block.
 
-    What a future tells has been committed. A future's exception is a `SpoolError`; nothing of that
-    verb has happened then.
+    What a future tells outlasts a power cut, as far as the store is made to. What it tells sooner
+    to `written`, in a thread of its own, outlasts the process: enough to go on with, and not to be
+    told to anybody outside. A future's exception is a `SpoolError`; the verb is then called again
+    or was in vain.
     """
 
     def load(self) -> Future[Backlog]:
@@ -29,8 +31,14 @@ class Spool(Protocol):
         messages: Sequence[IncomingMessage],
         state: Mapping[str, Any],
         heard: Sequence[str] = (),
+        *,
+        foreseen: bool = False,
+        written: Callable[[list[Entry]], object] | None = None,
     ) -> Future[list[Entry]]:
         """Store a received batch and the state that goes with it; return those that were new.
+
+        With `foreseen` they are stored as handed out, since that is what is about to happen:
+        `hand_out` then has nothing to record, or `release` takes it back.
 
         The chats in `heard` are noted as such that the agent may write to.
 
@@ -39,9 +47,18 @@ class Spool(Protocol):
         """
 
     def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
-        """Record that entries are in hand, and one more delivery of each."""
+        """Record that entries are in hand, and one more delivery of each.
 
-    def settle(self, entries: Sequence[Entry], replies: Sequence[Item] = ()) -> Future[list[Item]]:
+        This need not outlast a power cut: it counts how often an agent did not outlast a message.
+        """
+
+    def settle(
+        self,
+        entries: Sequence[Entry],
+        replies: Sequence[Item] = (),
+        *,
+        written: Callable[[list[Item]], object] | None = None,
+    ) -> Future[list[Item]]:
         """Take entries out of the inbox and put replies in the outbox, in one transaction.
 
         Returns the replies that were new, with `seq` set; those whose id was known are left out.
@@ -53,7 +70,9 @@ class Spool(Protocol):
     def bury_entry(self, entry: Entry, reason: str) -> Future[None]:
         """Make an entry a dead letter."""
 
-    def enqueue(self, item: Item) -> Future[Receipt | None]:
+    def enqueue(
+        self, item: Item, *, written: Callable[[Receipt | None], object] | None = None
+    ) -> Future[Receipt | None]:
         """Put an item in the outbox and set its `seq`.
 
         Returns `None`, or, when its id is known, the receipt of that one and stores nothing.
@@ -94,10 +113,13 @@ class Spool(Protocol):
         """
 
     def reopened(self) -> Future[Backlog]:
-        """Return what another process has opened again since the last call, and dead counts."""
+        """Return what others have opened again or posted since the last call, and dead counts."""
 
     def publish(self, status: Mapping[str, Any]) -> Future[None]:
         """Leave the session's status where another process can read it."""
+
+    def lasting(self) -> Future[None]:
+        """Tell when all that has been written outlasts a power cut."""
 
     def trim(self) -> Future[None]:
         """Forget settled entries and finished items that are past their retention."""

@@ -32,6 +32,7 @@ class Entry:
         answers: how many growing answers it has had since it was handed out.
         put_back: it was in hand, and was put back.
         failure: what its handler raised last, secrets removed.
+        foreseen: the spool has its first hand-out, which has yet to come.
     """
 
     seq: int
@@ -43,6 +44,7 @@ class Entry:
     answers: int = 0
     put_back: bool = False
     failure: str = ""
+    foreseen: bool = False
 
     def rest(self, seconds: float) -> None:
         """Be due in so many seconds."""
@@ -69,6 +71,7 @@ class Item:
             the id of its first preview, which need not be there.
         parts: what `session_render` made of it; `None` until then.
         parts_stored: the spool has the parts.
+        lasts: it outlasts a power cut that it was accepted.
         done: how many parts are delivered.
         message_ids: the platform's ids of the delivered parts.
         attempts: calls of the channel so far.
@@ -88,6 +91,7 @@ class Item:
     target: str | None = None
     parts: list[OutgoingMessage] | None = None
     parts_stored: bool = False
+    lasts: bool = True
     done: int = 0
     message_ids: list[str] = field(default_factory=list)
     attempts: int = 0
@@ -142,6 +146,8 @@ class Backlog:
     dead: dict[str, int] = field(default_factory=dict)
     heard: dict[str, list[str]] = field(default_factory=dict)
     drops: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    posted: list[Item] = field(default_factory=list)
+    """What another process left to be sent, and was not told of yet: it may still be refused."""
     book: Book | None = None
     """Who is paired and who has asked; `None`: as before."""
 

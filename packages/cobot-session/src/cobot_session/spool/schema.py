@@ -119,7 +119,7 @@ MIGRATIONS = (
 _BUSY_SECONDS = 10.0
 
 
-def connect(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Connection:
+def connect(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     """Open, check and migrate a spool.
 
     Raises:
@@ -128,17 +128,17 @@ def connect(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Connec
     """
     try:
         try:
-            return _prepared(path, durability)
+            return _prepared(path)
         except sqlite3.DatabaseError as error:
             if path == ":memory:" or not _is_corruption(error):
                 raise
             _set_aside(path, error)
-            return _prepared(path, durability)
+            return _prepared(path)
     except (sqlite3.Error, OSError) as error:
         raise SpoolError(f"the spool {path} cannot be opened: {error}") from error
 
 
-def _prepared(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Connection:
+def _prepared(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     if path != ":memory:":
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
@@ -151,8 +151,8 @@ def _prepared(path: Path | Literal[":memory:"], durability: str) -> sqlite3.Conn
     )
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-        db.execute(f"PRAGMA fullfsync = {durability == 'full'}")  # where fsync alone is no promise
+        db.execute("PRAGMA synchronous = NORMAL")  # what is to last longer is synced by the writer
+        db.execute("PRAGMA fullfsync = TRUE")  # where fsync alone is no promise
         _check(db)
         _migrate(db, path)
     except BaseException:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from cobot_session.futures import done
 from cobot_session.spool import access, dead, inbound, outbound, rows
 from cobot_session.spool.codec import dumps
+from cobot_session.spool.disk import LogFile, NoDisk
 from cobot_session.spool.protocol import Spool
 from cobot_session.spool.records import Backlog
 from cobot_session.spool.schema import SETTLED, connect
-from cobot_session.spool.writer import Writer
+from cobot_session.spool.writer import Lasts, Writer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -32,7 +34,7 @@ class SqliteSpool(Spool):
 
     Args:
         path: the file, made with mode 0600; `:memory:` keeps nothing.
-        durability: `full`: what was committed survives a power cut; `normal`: it survives a crash
+        durability: `full`: what a future tells survives a power cut; `normal`: it survives a crash
             of the process, and a power cut may take the last moments.
         retain_days: how long settled messages are remembered, to tell duplicates.
         retain_count: how many settled messages are remembered at most.
@@ -46,12 +48,13 @@ class SqliteSpool(Spool):
         retain_days: float = 7.0,
         retain_count: int = 100_000,
     ) -> None:
-        db = connect(path, durability)
+        db = connect(path)
+        disk = LogFile(path) if durability == "full" and path != ":memory:" else NoDisk()
         self._retain = (retain_days * 86_400, retain_count)
         self._inbox = inbound.Inbound(_largest(db, "inbox"))
         self._outbox = outbound.Outbound(_largest(db, "outbox"))
         self._version = 0
-        self._writer = Writer(db, "cobot-spool")
+        self._writer = Writer(db, disk, "cobot-spool")
 
     def load(self) -> Future[Backlog]:
         return self._writer.call(self._everything_open)
@@ -64,15 +67,30 @@ class SqliteSpool(Spool):
         messages: Sequence[IncomingMessage],
         state: Mapping[str, Any],
         heard: Sequence[str] = (),
+        *,
+        foreseen: bool = False,
+        written: Callable[[list[Entry]], object] | None = None,
     ) -> Future[list[Entry]]:
-        batch = inbound.batch(channel_type, messages, state, heard)
-        return self._writer.submit((self._inbox.store, batch))
+        batch = inbound.batch(channel_type, messages, state, heard, foreseen=foreseen)
+        # one alone is likely to be answered at once; many are waited for by the channel's next call
+        lasts = Lasts.SOON if len(messages) == 1 else Lasts.NOW
+        return self._writer.submit((self._inbox.store, batch), written=written, lasts=lasts)
 
     def hand_out(self, entries: Sequence[Entry]) -> Future[None]:
-        handed = [(entry.seq, entry.deliveries) for entry in entries]
-        return self._writer.submit((self._inbox.hand_out, handed))
+        handed = [(entry.seq, entry.deliveries) for entry in entries if not entry.foreseen]
+        for entry in entries:
+            entry.foreseen = False
+        if not handed:
+            return done(None)
+        return self._writer.submit((self._inbox.hand_out, handed), lasts=Lasts.NEVER)
 
-    def settle(self, entries: Sequence[Entry], replies: Sequence[Item] = ()) -> Future[list[Item]]:
+    def settle(
+        self,
+        entries: Sequence[Entry],
+        replies: Sequence[Item] = (),
+        *,
+        written: Callable[[list[Item]], object] | None = None,
+    ) -> Future[list[Item]]:
         def new(results: list[Any]) -> list[Item]:
             return [reply for reply, known in zip(replies, results[1:], strict=True) if not known]
 
@@ -80,9 +98,13 @@ class SqliteSpool(Spool):
             (self._inbox.settle, [entry.seq for entry in entries]),
             *((self._outbox.enqueue, (reply, outbound.new_row(reply))) for reply in replies),
             result=new,
+            written=written,
+            lasts=Lasts.SOON if replies else Lasts.NOW,
         )
 
     def release(self, entries: Sequence[Entry]) -> Future[None]:
+        for entry in entries:
+            entry.foreseen = False
         back = [(entry.seq, entry.deliveries, entry.not_before) for entry in entries]
         return self._writer.call(lambda db: inbound.release(db, back))
 
@@ -91,8 +113,11 @@ class SqliteSpool(Spool):
 
     # -- outbox
 
-    def enqueue(self, item: Item) -> Future[Receipt | None]:
-        return self._writer.submit((self._outbox.enqueue, (item, outbound.new_row(item))))
+    def enqueue(
+        self, item: Item, *, written: Callable[[Receipt | None], object] | None = None
+    ) -> Future[Receipt | None]:
+        row = (item, outbound.new_row(item))
+        return self._writer.submit((self._outbox.enqueue, row), written=written)
 
     def progress(self, item: Item) -> Future[None]:
         if outbound.is_first_call(item):
@@ -141,6 +166,9 @@ class SqliteSpool(Spool):
 
         return self._writer.call(job)
 
+    def lasting(self) -> Future[None]:
+        return self._writer.submit(result=lambda _: None)
+
     def trim(self) -> Future[None]:
         return self._writer.call(self._trim)
 
@@ -161,7 +189,7 @@ class SqliteSpool(Spool):
         self._version = version
         backlog = rows.everything_reopened(db)
         backlog.book = access.book(db)
-        backlog.items += self._outbox.take_posted(db)
+        backlog.posted = self._outbox.take_posted(db)
         return backlog
 
     def _trim(self, db: sqlite3.Connection) -> None:

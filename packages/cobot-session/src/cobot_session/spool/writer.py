@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import queue
 import sqlite3
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,12 +20,31 @@ from cobot_session.errors import SpoolError, SpoolFull
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from cobot_session.spool.disk import Disk
+
+log = logging.getLogger("cobot_session.spool")
+
 T = TypeVar("T")
 Deed: TypeAlias = "Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]"
 """Does something with many values at once, and returns a result for each."""
 
 _MOST_AT_ONCE = 512
 """Jobs of one transaction: bounds what a failing one makes the others repeat."""
+_SOON_SECONDS = 0.002
+_REST_SECONDS = 0.001
+"""How long nobody has to ask for anything until those are told who do not wait for it."""
+
+
+class Lasts(Enum):
+    """When what a job did has to outlast a power cut.
+
+    A job is `SOON` where another one is likely to follow from it at once: the disk is waited for
+    only then, and for both.
+    """
+
+    NEVER = auto()
+    SOON = auto()
+    NOW = auto()
 
 
 class _Promise(Future[T]):
@@ -39,11 +62,15 @@ class _Job:
         deeds: what to do, each with a value.
         result: makes the future's result of the deeds' results.
         alone: neither done together with others' deeds nor moved before or behind them.
+        written: told the result once it outlasts the process.
+        lasts: what the future waits for, unless it is `NEVER`.
     """
 
     deeds: Sequence[tuple[Deed, Any]]
     result: Callable[[list[Any]], Any]
     alone: bool = False
+    written: Callable[[Any], object] | None = None
+    lasts: Lasts = Lasts.NOW
     future: Future[Any] = field(default_factory=_Promise)
 
 
@@ -53,10 +80,27 @@ class Writer:
     The same deed of several jobs is done once, with all their values in the order of the jobs. It
     may be done again when the transaction fails, so it depends on nothing but its values and the
     database.
+
+    Waiting for the disk takes longer than the rest, so it is done once for all that was committed
+    since, as soon as one of it has to last.
+
+    Args:
+        connection: commits to a log without waiting for the disk.
+        disk: where that log is.
+        name: of the thread.
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, disk: Disk, name: str) -> None:
         self._db = connection
+        self._disk = disk
+        self._synced = 0
+        """`total_changes` of the connection that are on the disk."""
+        self._unsynced: list[tuple[_Job, Any]] = []
+        """What has been committed, and its result."""
+        self._sync_at = math.inf
+        """Monotonic time at which that has to be synced."""
+        self._patient: list[tuple[_Job, Any]] = []
+        """What lasts, and is told once nothing else is to be done."""
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -64,10 +108,22 @@ class Writer:
         self._thread.start()
 
     def submit(
-        self, *deeds: tuple[Deed, Any], result: Callable[[list[Any]], Any] = itemgetter(0)
+        self,
+        *deeds: tuple[Deed, Any],
+        result: Callable[[list[Any]], Any] = itemgetter(0),
+        written: Callable[[Any], object] | None = None,
+        lasts: Lasts = Lasts.NOW,
     ) -> Future[Any]:
-        """Do deeds in one transaction; the future is resolved after the commit."""
-        return self._put(_Job(deeds, result))
+        """Do deeds in one transaction.
+
+        Args:
+            deeds: each with a value.
+            result: makes the future's result of the deeds' results.
+            written: told the result, in the writer's thread, once it outlasts the process; more
+                than once if making it last fails and the caller submits it again.
+            lasts: when the future is resolved.
+        """
+        return self._put(_Job(deeds, result, written=written, lasts=lasts))
 
     def call(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Do one thing in its place, after all that was submitted before."""
@@ -94,26 +150,42 @@ class Writer:
         open_ = True
         while open_:
             jobs: list[_Job] = []
-            first = self._jobs.get()
-            open_ = first is not None
-            if first is not None:
-                jobs.append(first)
+            try:
                 open_ = self._take_waiting(jobs)
+            except queue.Empty:
+                if self._sync_at <= time.monotonic():
+                    self._sync()
+                else:
+                    self._tell_patient()
+                continue
             if jobs:
                 self._commit(jobs)
+            if self._sync_at <= time.monotonic():
+                self._sync()
+        self._sync()
+        self._tell_patient()
+        self._disk.close()
         self._db.close()
 
     def _take_waiting(self, jobs: list[_Job]) -> bool:
-        """Add what is waiting; false when the end has been asked for."""
-        while len(jobs) < _MOST_AT_ONCE:
+        """Add what is waiting, at least one job; false when the end has been asked for.
+
+        Raises:
+            queue.Empty: nothing is waiting, and it is time to sync, or to tell the patient.
+        """
+        patience = max(0.0, self._sync_at - time.monotonic())
+        if self._patient:
+            patience = min(patience, _REST_SECONDS)
+        job = self._jobs.get(timeout=None if patience == math.inf else patience)
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == _MOST_AT_ONCE:
+                return True
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 return True
-            if job is None:
-                return False
-            jobs.append(job)
-        return True
+        return False
 
     def _commit(self, jobs: list[_Job]) -> None:
         """Commit jobs together; if that fails, those that can be committed without the others."""
@@ -136,6 +208,49 @@ class Writer:
             self._commit(jobs[half:])
             return
         for job, result in zip(jobs, results, strict=True):
+            self._tell(job, result)
+
+    def _tell(self, job: _Job, result: Any) -> None:
+        """Tell of what is committed."""
+        if job.written is not None:
+            try:
+                job.written(result)
+            except Exception:
+                log.exception("a defect in what is told of a commit")
+        if job.lasts is Lasts.NEVER:
+            job.future.set_result(result)
+            return
+        self._unsynced.append((job, result))
+        due = 0.0 if job.lasts is Lasts.NOW else time.monotonic() + _SOON_SECONDS
+        self._sync_at = min(self._sync_at, due)
+
+    def _sync(self) -> None:
+        """Resolve what has been committed, once it lasts."""
+        unsynced, self._unsynced = self._unsynced, []
+        self._sync_at = math.inf
+        try:
+            if unsynced and (changes := self._db.total_changes) != self._synced:
+                self._disk.sync()
+                self._synced = changes
+        except Exception as error:  # noqa: BLE001 - a thread that ended here would leave all waiting
+            for job, _ in unsynced:
+                job.future.set_exception(SpoolFull(f"the spool cannot be synced: {error}"))
+            return
+        for job, result in unsynced:
+            if job.lasts is Lasts.NOW:
+                job.future.set_result(result)
+            else:
+                self._patient.append((job, result))
+        if not self._jobs.empty():  # busy: whoever is freed now can do more at once
+            self._tell_patient()
+
+    def _tell_patient(self) -> None:
+        """Resolve what lasts and what nobody waits for with something else to do.
+
+        What goes on then would take the processor from those who were told before.
+        """
+        patient, self._patient = self._patient, []
+        for job, result in patient:
             job.future.set_result(result)
 
     def _roll_back(self) -> None:
