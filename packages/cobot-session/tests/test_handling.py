@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what failed be tried again soon."""
+    monkeypatch.setattr("cobot_session.retry._FIRST_SECONDS", 0.02)
 
 
 @pytest.fixture
@@ -86,6 +92,49 @@ def test_dead_letter_tells_what_its_handler_raised_last(tmp_path: Path, fake: Fa
     thread.join(BOUND)
     (reason,) = dead_letters(tmp_path)
     assert reason.endswith("; the handler's last failure: RuntimeError: no model for boom")
+
+
+def test_failure_is_told_whole_once(
+    tmp_path: Path, fake: FakeChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first time with the handler's traceback, then in a line with what, where, how often."""
+    fake.says("one")
+
+    def answer(message: IncomingMessage) -> str:
+        raise RuntimeError("no model")
+
+    with new_session(tmp_path, fake, max_deliveries=3) as session:
+        thread = running(session, answer)
+        until(lambda: session.status()["fake"].dead == 1)
+    thread.join(BOUND)
+    first, *others = [one for one in caplog.records if "handler failed" in one.message]
+    assert first.exc_info is not None
+    assert first.exc_info[2] is not None
+    assert first.exc_info[2].tb_frame.f_code is answer.__code__
+    assert len(others) == 2
+    assert not any(one.exc_info for one in others)
+    line = answer.__code__.co_firstlineno + 1
+    for number, one in enumerate(others, 2):
+        said = f"{number} times now: RuntimeError: no model (test_handling.py, line {line})"
+        assert one.message.endswith(said)
+
+
+def test_other_failure_is_told_whole(
+    tmp_path: Path, fake: FakeChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only what is known already is told in a line."""
+    fake.says("one")
+    texts = iter(["no model", "no memory"])
+
+    def answer(message: IncomingMessage) -> str:
+        raise RuntimeError(next(texts))
+
+    with new_session(tmp_path, fake, max_deliveries=2) as session:
+        thread = running(session, answer)
+        until(lambda: session.status()["fake"].dead == 1)
+    thread.join(BOUND)
+    told = [one.exc_info for one in caplog.records if "handler failed" in one.message]
+    assert [str(one[1]) for one in told if one] == ["no model", "no memory"]
 
 
 @pytest.mark.parametrize("answer", [42, ["a", "b"], {"a": 1}, b"a"])

@@ -6,11 +6,11 @@ import asyncio
 import itertools
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from growing import BOUND, QUICK, SMALL, new_session, running, seen, typing_code, wait_for
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cobot_session import (
@@ -20,54 +20,14 @@ from cobot_session import (
     OutcomeUnknown,
     PermanentError,
     RateLimited,
-    Session,
 )
 from cobot_session.markdown import closed, fences
 from cobot_session.stream import Stream
 from cobot_session.testing import FakeChannel, FakePlugin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-BOUND = 15.0
-QUICK = Limits(edit_seconds=0.01)
-SMALL = Limits(text=40, edit_seconds=0.01)
-
-
-def wait_for(probe: Callable[[], Any]) -> Any:
-    for _ in range(int(BOUND / 0.005)):
-        if found := probe():
-            return found
-        threading.Event().wait(0.005)
-    raise TimeoutError("it did not happen")
-
-
-def new_session(path: Path, factory: Callable[[], Any], **settings: Any) -> Session:
-    plugins = {
-        "workspace": {"path": str(path)},
-        "session": settings,
-        "fake": {"access": {"open": True}},
-    }
-    return Session({"plugins": plugins}, plugins={"fake": factory})
-
-
-@contextmanager
-def running(path: Path, fake: FakeChannel, handler: Any, factory: Any = None) -> Iterator[Session]:
-    with new_session(path, factory or fake.plugin) as session:
-        runner = threading.Thread(target=session.run, args=(handler,))
-        runner.start()
-        try:
-            yield session
-        finally:
-            session.stop()
-            runner.join(BOUND)
-            assert not runner.is_alive()
-
-
-def seen(fake: FakeChannel) -> list[str]:
-    """Return what stands in the chat."""
-    return [post.text for post in fake.posts.values()]
 
 
 def told(fake: FakeChannel) -> list[str]:
@@ -89,7 +49,9 @@ def test_answer_appears_at_once_and_grows(tmp_path: Path) -> None:
     with running(tmp_path, fake, handle):
         fake.says("count")
         wait_for(lambda: seen(fake) == ["one two three"])
-    assert told(fake) == ["one ", "one two ", "one two three"]
+    growing = [text for text, _ in itertools.groupby(told(fake))]  # the end may have been shown
+    assert growing == ["one ", "one two ", "one two three"]
+    assert fake.texts() == ["one "]
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
@@ -120,15 +82,44 @@ def test_edits_keep_the_channels_pace(tmp_path: Path) -> None:
             await super().session_edit(channel_id, msg_id, content)
 
     def handle(message: IncomingMessage) -> Iterator[str]:
-        for number in range(60):
+        for number in itertools.count():
             yield f"{number} "
             threading.Event().wait(0.01)
+            if len(times) >= 3:
+                yield "done"
+                return
 
     with running(tmp_path, fake, handle, lambda: Timed(fake)):
         fake.says("count")
-        wait_for(lambda: seen(fake) and seen(fake)[0].endswith("59 "))
+        wait_for(lambda: seen(fake) and seen(fake)[0].endswith("done"))
     gaps = [after - before for before, after in itertools.pairwise(times)]
-    assert len(times) >= 3
+    assert min(gaps) >= 0.19
+
+
+def test_end_keeps_its_distance_from_an_edit_that_was_slow(tmp_path: Path) -> None:
+    """Also when the answer ends while that edit is still on its way to the platform."""
+    fake = FakeChannel(Limits(edit_seconds=0.2))
+    under_way, let_go = threading.Event(), threading.Event()
+    times: list[float] = []
+
+    class Slow(FakePlugin):
+        def session_edit(self, channel_id: str, msg_id: str, content: str) -> None:
+            under_way.set()
+            assert let_go.wait(BOUND)
+            times.append(time.monotonic())
+
+    def handle(message: IncomingMessage) -> Iterator[str]:
+        yield "one "
+        fake.wait_for_sent(1, BOUND)
+        yield "two "
+        assert under_way.wait(BOUND)
+        yield "three"
+        threading.Timer(0.4, let_go.set).start()
+
+    with running(tmp_path, fake, handle, lambda: Slow(fake)):
+        fake.says("count")
+        wait_for(lambda: len(times) >= 2)
+    gaps = [after - before for before, after in itertools.pairwise(times)]
     assert min(gaps) >= 0.19
 
 
@@ -143,7 +134,7 @@ def test_a_rate_limit_slows_the_preview_only(tmp_path: Path) -> None:
             edits.append(content)
             if not refused.is_set():
                 refused.set()
-                raise RateLimited(60)
+                raise RateLimited(3600)
             await super().session_edit(channel_id, msg_id, content)
 
     def handle(message: IncomingMessage) -> Iterator[str]:
@@ -183,19 +174,11 @@ def test_parts_are_opened_as_the_text_outgrows_one(tmp_path: Path) -> None:
     assert [one.reply_to for one in fake.sent] == ["m1", None, None, None]
 
 
-CODE = "Look:\n\n```python\nprint('one')\nprint('two')\nprint('three')\n```\n\nThat is `it`.\n"
-
-
 def test_code_is_whole_at_every_moment(tmp_path: Path) -> None:
     """Whatever is shown of a code block, its fences are pairs, in each of its messages."""
     fake = FakeChannel(SMALL)
 
-    def handle(message: IncomingMessage) -> Iterator[str]:
-        for character in CODE:
-            yield character
-            threading.Event().wait(0.002)
-
-    with running(tmp_path, fake, handle):
+    with running(tmp_path, fake, typing_code(lambda: len(told(fake)))):
         fake.says("code")
         wait_for(lambda: seen(fake) and seen(fake)[-1].endswith("`it`.\n"))
     assert len(told(fake)) > 5
@@ -203,6 +186,7 @@ def test_code_is_whole_at_every_moment(tmp_path: Path) -> None:
         assert text.count("```") % 2 == 0, text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="`~ab>- \n1."))
 def test_closed_text_has_no_open_block(text: str) -> None:
     """Any beginning of any text can be shown: no block of code is left open."""
@@ -273,6 +257,23 @@ def test_two_answers_to_one_message_are_two(tmp_path: Path) -> None:
         wait_for(lambda: seen(fake) == ["first of try 2", "second of try 2"])
         session.stop()
         runner.join(BOUND)
+
+
+def test_a_short_answer_tried_again_is_edited(tmp_path: Path) -> None:
+    """An answer that ended before any of it was shown is not sent a second time either."""
+    fake = FakeChannel(QUICK)
+    tries = []
+
+    def handle(message: IncomingMessage) -> None:
+        tries.append(message)
+        session.stream(message, [f"try {len(tries)}"])
+        if len(tries) == 1:
+            raise RuntimeError("failed after it")
+
+    with running(tmp_path, fake, handle) as session:
+        fake.says("x")
+        wait_for(lambda: seen(fake) == ["try 2"])
+    assert fake.texts() == ["try 1"]
 
 
 def test_a_shorter_second_try_leaves_nothing_of_the_first(tmp_path: Path) -> None:
@@ -404,7 +405,7 @@ async def _streamed(path: Path, fake: FakeChannel) -> tuple[Any, Any]:
         fake.says("x")
         (message,) = await session.poll_all_channels(wait=BOUND)
         receipt = await session.stream(message, chunks())
-        return receipt, await session.edit("fake", "chat", receipt.id, "changed")
+        return receipt, await session.edit("fake", "chat", receipt.id, "changed", BOUND)
 
 
 def test_the_receipt_names_the_whole_answer(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cobot_session.errors import PermanentError, SpoolError
+from cobot_session.failures import Failures
 from cobot_session.mailbox import result_of
 from cobot_session.retry import backoff
 from cobot_session.workers import Workers
@@ -23,12 +24,11 @@ log = logging.getLogger("cobot_session.run")
 Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterable[str] | None"
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
-_LONGEST_FAILURE = 300
 _MOST_BACKOFF = 60.0
 _END_SECONDS = 1.0
 """How long a handler may take to be cancelled."""
 _MOST_SPOOL_BACKOFF = 10.0
-"""Seconds between two tries to store an answer."""
+"""Seconds between two tries to store an answer, or to hand something out."""
 
 
 class Handling:
@@ -47,10 +47,14 @@ class Handling:
         self._handler = handler
         self._concurrency = concurrency
         self._workers = Workers("cobot-handler", concurrency)
+        most = engine.config.session.max_deliveries
+        self._failures = Failures(most, engine.house.told)
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
         self._waiting: set[Entry] = set()
         """Handed out, and their handlers not called yet."""
+        self._refused = 0
+        """How often in a row nothing could be handed out."""
 
     async def run(self) -> None:
         """Serve until the session stops, or until cancelled.
@@ -94,14 +98,17 @@ class Handling:
         consumer = self._engine.consumer
         taken = consumer.take(limit)
         try:
-            return await result_of(taken)
+            entries = await result_of(taken)
         except asyncio.CancelledError:
             consumer.take_back(taken)
             raise
         except SpoolError as error:
+            self._refused += 1
             log.warning("nothing can be handed out: %s; it is tried again", error)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(backoff(self._refused, _MOST_SPOOL_BACKOFF))
             return []
+        self._refused = 0
+        return entries
 
     async def _serve(self, entry: Entry) -> None:
         inbox, delivery = self._engine.inbox, entry.deliveries
@@ -115,14 +122,7 @@ class Handling:
                 inbox.release(mine, stopped=True)
                 raise
             delay = backoff(entry.deliveries, _MOST_BACKOFF)
-            log.exception(
-                "the handler failed on message %r of %s (delivery %d of %d at most)",
-                entry.message.id,
-                entry.message.channel_type,
-                entry.deliveries,
-                self._engine.config.session.max_deliveries,
-            )
-            entry.failure = self._engine.house.redact(_in_a_line(error))
+            entry.failure = self._failures.tell(entry, error)
             inbox.release(mine, delay)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -179,10 +179,3 @@ class Handling:
             return await self._handler(message)
         answer = await self._workers.run(lambda: self._handler(message))
         return await answer if inspect.isawaitable(answer) else answer
-
-
-def _in_a_line(error: BaseException) -> str:
-    """Return what was raised, in one line of bounded length."""
-    words = " ".join(str(error).split())
-    text = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return text if len(text) <= _LONGEST_FAILURE else f"{text[:_LONGEST_FAILURE]}…"

@@ -79,6 +79,24 @@ def session_edit(
 
 
 @hookspec(firstresult=True)
+def session_draft(message: OutgoingMessage) -> bool | None:
+    """Show an answer that is being written, without making a message of it.
+
+    For platforms with a preview that vanishes by itself, after `limits.draft_seconds` seconds and
+    when the channel sends a message to the chat. `message` is a rendered part, as `session_send`
+    would get it; `message.id` names the draft: the next call with the same id, at least
+    `limits.edit_seconds` later, takes the place of what is shown, also after a restart. Of a text
+    too long for one part the last is shown. What is shown is shown again before it vanishes, and
+    the whole answer is then sent by `session_send`.
+
+    Return `False`, without asking the platform, where this chat has no drafts (or raise
+    `PermanentError`, where it refuses): this answer is then shown by `session_edit`, if the channel
+    has it. After `RateLimited` the next draft waits as told, after another exception for a growing
+    pause; the answer waits for neither.
+    """
+
+
+@hookspec(firstresult=True)
 def session_delete(channel_id: str, msg_id: str) -> SendResult:
     """Delete a message. One that is gone already is success."""
 

@@ -59,8 +59,9 @@ class Limits:
         idempotent: a repeat of the same `message.id` has no second effect, so that a send whose
             outcome is unknown is simply tried again.
         typing_seconds: how long one `session_typing` shows.
-        edit_seconds: least time between two edits of one message.
+        edit_seconds: least time between two edits of one message, and between two drafts.
         send_seconds: longest time one send may take before its outcome counts as unknown.
+        draft_seconds: how long one `session_draft` shows.
     """
 
     text: int | None = None
@@ -71,6 +72,7 @@ class Limits:
     typing_seconds: float = 5.0
     edit_seconds: float = 1.0
     send_seconds: float = 120.0
+    draft_seconds: float = 30.0
 
 
 @dataclass(slots=True)

@@ -4,63 +4,79 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cobot_session.errors import PermanentError, RateLimited
-from cobot_session.futures import done
+from cobot_session.lines import in_a_line
 from cobot_session.mailbox import result_of
-from cobot_session.markdown import closed
 from cobot_session.retry import pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from cobot_session.engine import Engine
-    from cobot_session.messages import OutgoingMessage
-    from cobot_session.plugin import Limits
-
 log = logging.getLogger("cobot_session.stream")
 
 _MOST_BACKOFF = 60.0
 
 
-@dataclass(slots=True)
-class _Shown:
-    """One part that people see: which message, and what it says; `None`: nobody knows."""
+class Way(Protocol):
+    """One way of showing a text that grows, such as by edits.
 
-    msg_id: str
-    part: OutgoingMessage | None
+    Attributes:
+        name: what it is called in the log.
+        under_way: the call that could still overtake the end of the text.
+        settle_seconds: how long the end of the text waits for that call.
+        began: loop time at which the last call began that the end of the text, one more of its
+            kind, has to keep its distance from; 0: there is none.
+        fades_after: seconds after which what is shown is to be shown again; `None`: it stays.
+    """
+
+    name: str
+    under_way: Future[Any]
+    settle_seconds: float
+    began: float
+    fades_after: float | None
+
+    async def show(self, text: str, *, again: bool) -> bool:
+        """Make one call, if what is shown is not what it should be; false: it is.
+
+        Args:
+            text: the whole so far.
+            again: show also what has not changed.
+
+        Raises:
+            PermanentError: the text cannot be shown in this way.
+        """
 
 
 class Preview:
-    """Opens the parts of a text that grows, and edits them: one call, then `edit_seconds` of rest.
+    """Shows a text that grows, in the first way that can: one call, then `pause` seconds of rest.
 
-    A part is opened by a stored send, so that who shows the same answer again goes on in the same
-    messages; an edit is stored nowhere, and only the latest text is shown.
+    Nothing that is shown is stored, and only the latest text is shown.
 
     Args:
-        engine: where it is shown.
-        message: the answer, its `content` left aside. Its id, that of the first part, is the same
-            whenever this answer is shown.
-        limits: of its channel.
+        ways: the best first. One that refuses for good leaves the text to the next.
+        pause: least seconds between two calls.
     """
 
-    def __init__(self, engine: Engine, message: OutgoingMessage, limits: Limits) -> None:
-        self._engine = engine
-        self._message = message
-        self._limits = limits
+    def __init__(self, ways: Sequence[Way], pause: float) -> None:
+        self._ways = ways
+        self._pause = pause
         self._text = ""
         self._grown = asyncio.Event()
-        self._shown: list[_Shown] = []
-        self._editing: Future[Any] = done(None)
         self._failures = 0
         self._due = 0.0
-        self._is_open = True
-        """Something can still be shown."""
-        self.next_edit = 0.0
-        """Loop time before which no message should be edited again; 0: none has been."""
+        self._rested_from = 0.0
+        self.way: Way | None = None
+        """The one that is being used, or was last."""
+
+    @property
+    def next_call(self) -> float:
+        """Loop time before which the end of the text should not be shown; 0: at any time."""
+        if self.way is None or not self.way.began:
+            return 0.0
+        return self._due
 
     def show(self, text: str) -> None:
         """Let the text so far be shown as soon as may be."""
@@ -69,18 +85,42 @@ class Preview:
 
     async def run(self) -> None:
         """Show what there is to show, until cancelled or until nothing can be shown any more."""
-        while self._is_open:
-            await self._grown.wait()
+        for way in self._ways:
+            self.way = way
+            try:
+                await self._show_by(way)
+            except PermanentError as error:
+                log.info(
+                    "an answer is not shown by %s while it grows: %s", way.name, in_a_line(error)
+                )
+                self._grown.set()
+
+    async def settle(self) -> None:
+        """Wait until no call is under way that could overtake what comes after it."""
+        if self.way is None:
+            return
+        ended = asyncio.ensure_future(result_of(self.way.under_way))
+        await asyncio.wait([ended], timeout=self.way.settle_seconds)
+        if not ended.done():
+            ended.cancel()
+        elif not ended.cancelled() and (error := ended.exception()):
+            log.info("the last that was shown of an answer was not: %s", in_a_line(error))
+        if self.way.began > self._rested_from:  # it was under way until now
+            self._rest(0.0)
+
+    async def _show_by(self, way: Way) -> None:
+        """Show in one way until it refuses for good."""
+        while True:
+            again = not await self._grows_within(way.fades_after)
             await asyncio.sleep(self._due - asyncio.get_running_loop().time())
             self._grown.clear()
             try:
-                called = await self._call()
-            except PermanentError as error:
-                log.info("an answer is not shown while it grows: %s", error)
-                return
+                called = await way.show(self._text, again=again)
+            except PermanentError:
+                raise
             except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and it is tried again
                 self._failures += not isinstance(error, RateLimited)
-                log.info("a growing answer is not shown for now: %s", error)
+                log.info("a growing answer is not shown for now: %s", in_a_line(error))
                 self._rest(pause_after(error, self._failures, _MOST_BACKOFF))
                 self._grown.set()
             else:
@@ -89,51 +129,15 @@ class Preview:
                     self._rest(0.0)
                     self._grown.set()
 
-    async def settle(self) -> None:
-        """Wait until no edit is under way that could overtake what comes after it."""
-        ended = asyncio.ensure_future(result_of(self._editing))
-        await asyncio.wait([ended], timeout=self._limits.send_seconds)
-        if not ended.done():
-            ended.cancel()
-        elif not ended.cancelled() and (error := ended.exception()):
-            log.info("the last that was shown of an answer was not: %s", error)
+    async def _grows_within(self, seconds: float | None) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._grown.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _rest(self, seconds: float) -> None:
-        pause = max(seconds, self._limits.edit_seconds)
-        self._due = asyncio.get_running_loop().time() + pause
-        if self.next_edit:
-            self.next_edit = self._due
-
-    async def _call(self) -> bool:
-        """Open or edit the first part that is not as it should be; false when all are."""
-        for number, part in enumerate(await self._parts()):
-            if number == len(self._shown):
-                await self._open(part)
-                return True
-            if self._shown[number].part != part:
-                await self._edit(self._shown[number], part)
-                return True
-        return False
-
-    async def _parts(self) -> Sequence[OutgoingMessage]:
-        is_plain = self._message.metadata.get("format") == "text"
-        content = self._text if is_plain else closed(self._text)
-        if not content.strip():
-            return ()
-        return await result_of(self._engine.rendered(self._message, content))
-
-    async def _open(self, part: OutgoingMessage) -> None:
-        chat = self._message.channel_type, self._message.channel_id
-        earlier = await result_of(self._engine.house.spool.receipt(part.id, chat))
-        receipt = await result_of(self._engine.dispatch.preview(part))
-        if receipt.message_ids:
-            shown = part if earlier is None else None
-            self._shown.append(_Shown(receipt.message_ids[-1], shown))
-        else:
-            self._is_open = False
-
-    async def _edit(self, shown: _Shown, part: OutgoingMessage) -> None:
-        self.next_edit = asyncio.get_running_loop().time() + self._limits.edit_seconds
-        self._editing = self._engine.preview(shown.msg_id, part)
-        await result_of(self._editing)
-        shown.part = part
+        self._due = asyncio.get_running_loop().time() + max(seconds, self._pause)
+        if self.way is not None:
+            self._rested_from = self.way.began

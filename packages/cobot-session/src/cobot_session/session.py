@@ -206,10 +206,10 @@ class Session:
     def stream(self, message: IncomingMessage, chunks: Iterable[str]) -> Receipt:
         """Answer a message with a text that grows as its chunks come.
 
-        It is shown by edits, `limits.edit_seconds` apart, while typing is kept on; a channel that
-        cannot edit gets the whole. The end is sent once, whatever became of what was shown before,
-        and the receipt is the end's. Answered again after a crash, a message that is in hand has
-        its answer go on where it stood.
+        It is shown by edits, or by drafts where the channel has them, `limits.edit_seconds` apart,
+        while typing is kept on; a channel that can do neither gets the whole. The end is sent once,
+        whatever became of what was shown before, and the receipt is the end's. Answered again after
+        a crash, a message that is in hand has its answer go on where it stood.
 
         Raises:
             TypeError: a chunk is no text.

@@ -9,6 +9,10 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from cobot_session.drafts import Drafts
+from cobot_session.edits import Edits
+from cobot_session.errors import SpoolError
+from cobot_session.growing import Growing
 from cobot_session.mailbox import result_of
 from cobot_session.messages import new_id
 from cobot_session.preview import Preview
@@ -18,6 +22,7 @@ from cobot_session.workers import Workers
 if TYPE_CHECKING:
     from cobot_session.engine import Engine
     from cobot_session.messages import IncomingMessage, OutgoingMessage, Receipt
+    from cobot_session.preview import Way
     from cobot_session.spool import Item
 
 _ID_BYTES = 10
@@ -27,10 +32,11 @@ _END = object()
 class Stream:
     """One growing answer to one message.
 
-    On a channel that can edit, the first words are a stored send, what follows are edits that
-    nobody waits for, and the end is stored and takes the place of what was shown. Another channel
-    gets the whole. The answer to a message that is handed out again goes on where it stood: its id
-    is made of the message's key.
+    On a channel that has drafts, what is written is shown as one, and the end is the first that is
+    sent. On one that can edit, and where there are no drafts, the first words are a stored send,
+    what follows are edits that nobody waits for, and the end is stored and takes the place of what
+    was shown. Another channel gets the whole. The answer to a message that is handed out again goes
+    on where it stood: its id is made of the message's key.
 
     Args:
         engine: where it is sent.
@@ -45,7 +51,8 @@ class Stream:
         self._engine = engine
         self._message = message
         self._limits = capabilities.limits
-        self._grows = "edit" in capabilities and "send" in capabilities
+        self._can_draft = "draft" in capabilities and "send" in capabilities
+        self._can_edit = "edit" in capabilities and "send" in capabilities
         self._id = _answer_id(message, engine.inbox.next_answer(message))
 
     async def run(self, chunks: AsyncIterable[str] | Iterable[str]) -> Receipt:
@@ -63,25 +70,42 @@ class Stream:
             TypeError: a chunk is no text. What was shown stays.
         """
         text = ""
-        preview = Preview(self._engine, self._reply(""), self._limits)
+        preview = Preview(self._ways(), self._limits.edit_seconds)
         async with TypingKept(self._engine, self._message):
-            async with _running(preview if self._grows else None), aclosing(_each(chunks)) as each:
+            async with _running(preview), aclosing(_each(chunks)) as each:
                 async for chunk in each:
                     text += chunk
                     preview.show(text)
             await preview.settle()
-        return self._whole(text, preview.next_edit)
+        return await self._whole(text, preview)
 
-    def _whole(self, text: str, not_before: float) -> Item:
+    def _ways(self) -> list[Way]:
+        answer = Growing(self._engine, self._reply(""))
+        ways: list[Way] = [Drafts(answer, self._limits)] if self._can_draft else []
+        return [*ways, Edits(answer, self._limits)] if self._can_edit else ways
+
+    async def _whole(self, text: str, preview: Preview) -> Item:
         answer = self._reply(text)
-        if not self._grows:
+        if not await self._may_stand(preview.way):
             return self._engine.dispatch.item("send", answer)
         answer.id = new_id()
         item = self._engine.dispatch.item("answer", answer, self._id)
-        pause = not_before - asyncio.get_running_loop().time()
+        pause = preview.next_call - asyncio.get_running_loop().time()
         if pause > 0:
             item.rest(pause)
         return item
+
+    async def _may_stand(self, way: Way | None) -> bool:
+        """Tell whether something of this answer may be there, for the end to take its place."""
+        if not self._can_edit:
+            return False
+        if isinstance(way, Edits) and way.has_opened:
+            return True
+        chat = self._message.channel_type, self._message.channel_id
+        try:
+            return await result_of(self._engine.house.spool.receipt(self._id, chat)) is not None
+        except SpoolError:
+            return True
 
     def _reply(self, content: str) -> OutgoingMessage:
         dispatch = self._engine.dispatch
@@ -99,11 +123,8 @@ def _answer_id(message: IncomingMessage, number: int | None) -> str:
 
 
 @asynccontextmanager
-async def _running(preview: Preview | None) -> AsyncIterator[None]:
+async def _running(preview: Preview) -> AsyncIterator[None]:
     """Let a preview run meanwhile."""
-    if preview is None:
-        yield
-        return
     running = asyncio.create_task(preview.run(), name="preview of an answer")
     try:
         yield
