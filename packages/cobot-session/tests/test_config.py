@@ -199,8 +199,8 @@ plugin: {}
             "Fix: Write a number."
         ),
         (
-            "cobot.yml:6:18: plugins.session.stall_after: should be greater than 0. Fix: Correct "
-            "it. It means: Seconds without a sign of life before a channel is restarted."
+            "cobot.yml:6:18: plugins.session.stall_after: should be greater than 0. Fix: Write "
+            "what belongs here: Seconds without a sign of life before a channel is restarted."
         ),
         (
             "cobot.yml:7:23: plugins.session.events[1]: should be 'message', 'edit', 'reaction', "

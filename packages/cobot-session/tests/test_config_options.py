@@ -124,7 +124,7 @@ def test_every_mistake_at_once(validated):
             "under it."
         ),
         "6:37: plugins.telegram.groups[3].id: is required. Fix: Add `id: …` here.",
-        "7:12: plugins.telegram.limit: should be greater than or equal to 1. Fix: Correct it.",
+        "7:12: plugins.telegram.limit: should be greater than or equal to 1. Fix: Change it.",
         (
             "8:11: plugins.telegram.mode: should be 'poll' or 'webhook'. Fix: Did you mean "
             "`webhook`?"
@@ -172,6 +172,27 @@ def test_nothing_where_something_belongs(validated):
     )
 
 
+class Member(BaseModel):
+    id: Annotated[str, Field(pattern="^[0-9]+$", description="Id of the member: a number.")]
+
+
+class Team(BaseModel):
+    members: dict[str, Member] | list[Member] | None = None
+
+
+class Club(BaseModel):
+    teams: list[Team] = []
+
+
+def test_fix_says_what_belongs_there(validated):
+    """However deep a setting lies: its description is the fix where no other is known."""
+    (told,) = mistakes(validated, "    teams: [members: [id: Ada]]\n", Club)
+    assert told.endswith(
+        "plugins.telegram.teams[0].members[0].id: does not have the form `^[0-9]+$`."
+        " Fix: Write what belongs here: Id of the member: a number."
+    )
+
+
 @pytest.mark.parametrize(
     "token", ["hunter22", "pw", "e", "${TOKEN}", "!file token", "'with space'"]
 )
@@ -179,7 +200,7 @@ def test_a_validator_that_repeats_a_secret(validated, tmp_path, token):
     """What a plugin's validator says is printed without the value."""
     (tmp_path / "token").write_text("hunter22")
     (told,) = mistakes(validated, f"    bot_token: {token}\n", TOKEN="hunter22")
-    assert told.endswith("… should look like 123:ABC, and … does not. Fix: Correct it.") or (
+    assert told.endswith("… should look like 123:ABC, and … does not. Fix: Change it.") or (
         "'…' should look like 123:ABC, and … does not" in told
     )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cobot_session import Status
 
 HERE = Path(__file__).parent
-BOUND = 30.0
+BOUND = 60.0
 """Seconds that anything may take: a bound, no claim of speed."""
 
 
@@ -52,7 +52,8 @@ from datetime import datetime, timezone
 from pydantic import BaseModel, SecretStr
 
 from cobot_session import (
-    IncomingMessage, OutcomeUnknown, PermanentError, Plugin, PluginMeta, TemporaryError,
+    IncomingMessage, OutcomeUnknown, PermanentError, Plugin, PluginMeta, RateLimited,
+    TemporaryError,
 )
 
 
@@ -88,11 +89,16 @@ class Wire(Plugin):
     async def session_send(self, message):
         if message.content == "refuse":
             raise PermanentError("refused by the wire")
+        if message.content.startswith("too fast"):
+            scope = "channel" if "all" in message.content else "chat"
+            raise RateLimited(7200, scope=scope)
         if message.content == "unknown":
             raise OutcomeUnknown("nobody answered")
         line = json.dumps({"chat": message.channel_id, "text": message.content})
         self.writer.write(line.encode() + b"\\n")
         await self.writer.drain()
+        if "no end" in message.content:
+            await asyncio.Event().wait()
         return "w1"
 
     def session_default_chat(self):
@@ -125,7 +131,7 @@ class Peer:
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._server.settimeout(BOUND)
+        self._server.settimeout(1.0)  # to see now and then whether it is closed
         self.port: int = self._server.getsockname()[1]
         self._heard: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._changed = threading.Condition()
@@ -136,9 +142,10 @@ class Peer:
     def says(self, content: str, **fields: Any) -> None:
         """Let somebody say something, once the channel is there."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._connection, BOUND), "nobody has connected"
+            connection = self._changed.wait_for(self._open, BOUND)
+            assert connection, "nobody has connected"
             line = json.dumps({"content": content, **fields})
-            self._connection.sendall(line.encode() + b"\n")
+            connection.sendall(line.encode() + b"\n")
 
     def hears(self) -> dict[str, Any]:
         """Return the next thing that was sent."""
@@ -150,12 +157,27 @@ class Peer:
         self._closed = True
         self._server.close()
 
+    def _open(self) -> socket.socket | None:
+        """Return the connection, unless its other end has gone and was not noticed yet."""
+        try:
+            has_ended = self._connection and not self._connection.recv(
+                1, socket.MSG_PEEK | socket.MSG_DONTWAIT
+            )
+        except BlockingIOError:
+            return self._connection
+        except OSError:
+            return None
+        return None if has_ended else self._connection
+
     def _accept(self) -> None:
         while not self._closed:
             try:
                 connection, _ = self._server.accept()
+            except TimeoutError:
+                continue
             except OSError:
                 return
+            connection.settimeout(None)
             with self._changed:
                 self._connection = connection
                 self._changed.notify_all()
@@ -283,14 +305,14 @@ class Running:
         self._err.put(None)
         return self.said
 
-    def interrupt(self, how: int = signal.SIGINT, within: float = BOUND) -> int:
+    def interrupt(self, how: int = signal.SIGINT) -> int:
         """Press Ctrl-C, and return the exit code."""
         self.process.send_signal(how)
-        return self.ends(within)
+        return self.ends()
 
-    def ends(self, within: float = BOUND) -> int:
+    def ends(self) -> int:
         """Return the exit code."""
-        return self.process.wait(within)
+        return self.process.wait(BOUND)
 
     def kill(self) -> None:
         if self.process.poll() is None:

@@ -40,7 +40,7 @@ def test_a_hundred_plugins_are_listed_and_none_is_imported(cli):
         env=cli.env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     found = [line.split()[:2] for line in listed.stdout.splitlines() if line.startswith("chan")]
@@ -81,6 +81,7 @@ def test_a_block_with_use_is_listed_under_its_own_name(cli, peer):
     assert "wire" not in found
 
 
+@pytest.mark.lowest
 def test_check_tells_healthy_unconfigured_and_broken(cli, peer):
     """`--check` imports each plugin and says what is wrong with it and what to do."""
     cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
@@ -101,12 +102,35 @@ def test_check_exits_with_0_when_nothing_has_failed(cli, peer):
 
 
 def test_check_tells_mistakes_in_cobot_yml_with_their_places(cli, peer):
-    """Mistakes in a plugin's settings come with file, line and column, and exit code 2."""
-    cli.write("cobot.yml", "plugins:\n  wire:\n    prt: 1\n")
+    """Mistakes come where all the rest is told, with file, line, column and the whole field."""
+    cli.write("cobot.yml", "plugins:\n  wire:\n    prt: 1\n    opn: 2\n  wire: {}\n")
     done = cli("channels", "--check")
     assert done.returncode == 2
-    assert "cobot.yml:3:5: plugins.wire.prt: `prt` is not a known key" in done.stderr
-    assert states(cli("channels", "--check", "--json"))["wire"] == "failed"
+    assert done.stderr == ""
+    told = [line for line in done.stdout.splitlines() if line.startswith("wire: ")]
+    assert len(told) == 3
+    assert "cobot.yml:5:3: plugins.wire: `wire` is written twice. Fix: Keep one" in told[-1]
+    cli.write("cobot.yml", "plugins:\n  wire:\n    prt: 1\n")
+    done = cli("channels", "--check")
+    assert "cobot.yml:3:5: plugins.wire.prt: `prt` is not a known key. Fix: " in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.endswith("?.")]
+    (wire,) = [
+        line
+        for line in json.loads(cli("channels", "--check", "--json").stdout)
+        if line["channel"] == "wire"
+    ]
+    assert (wire["state"], wire["remedy"]) == ("failed", "")
+    assert "plugins.wire.prt: `prt` is not a known key. Fix: " in wire["reason"]
+
+
+def test_a_mistake_outside_all_blocks_is_told_with_the_others(cli, peer):
+    """What stands beside `plugins` is nobody's, and is told all the same."""
+    cli.write("cobot.yml", "plugin: {}\nplugins:\n  wire:\n    prt: 1\n")
+    done = cli("channels", "--check")
+    assert done.returncode == 2
+    assert done.stderr == ""
+    assert "cobot.yml:1:1: plugin: " in done.stdout
+    assert "plugins.wire.prt: " in done.stdout
 
 
 def test_a_variable_that_is_not_set_here_hides_no_channel(cli, peer):
@@ -148,6 +172,7 @@ def test_what_a_session_said_last_is_no_state_of_today(cli, peer):
 
 
 @pytest.mark.parametrize("command", ["channels", "doctor", "status"])
+@pytest.mark.lowest
 def test_tables_fit_a_terminal_of_80_columns(cli, peer, command):
     """No line is longer than the terminal, and no word is cut."""
     cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")

@@ -111,6 +111,7 @@ def test_chat_works_beside_a_session(cli, peer):
     assert cli("chat", stdin="hello\n").stdout == "bot> You said: hello\n"
 
 
+@pytest.mark.lowest
 def test_chat_in_a_terminal(cli):
     """A person types, reads the answer, and leaves with Ctrl-D."""
     seat = cli.sit_down("chat")
@@ -130,6 +131,7 @@ def test_ctrl_c_ends_a_chat_in_a_terminal(cli):
     assert not any("Traceback" in line for line in seat.lines)
 
 
+@pytest.mark.lowest
 def test_demo_shows_a_conversation_on_both_channels(cli):
     """Without a terminal, the demonstration talks to itself and ends with 0."""
     cli.site.install("cobot-filedrop", {"filedrop": "drop:Drop"}, "9.0", drop=DROP)
@@ -152,7 +154,6 @@ def test_demo_without_the_channel_of_files(cli):
     assert CONSOLE_PART in done.stdout
 
 
-@pytest.mark.slow
 def test_demo_tells_what_did_not_happen(cli):
     """A promise that is not kept is named, and the exit code is 1."""
     broken = DROP.replace("def start(self):", 'def start(self):\n            raise AuthError("no")')

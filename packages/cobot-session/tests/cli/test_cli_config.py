@@ -17,6 +17,7 @@ CHANNEL = """
 
     class Settings(BaseModel):
         bot_token: SecretStr = Field(description="As the platform's bot tells it.")
+        proxy: SecretStr | None = Field(None, description="A proxy.")
         server: str = Field("https://example.org", description="Where the platform is.")
         groups: list[str] = []
 
@@ -35,6 +36,7 @@ def findings(done):
     return {one["about"]: (one["state"], one["finding"]) for one in json.loads(done.stdout)}
 
 
+@pytest.mark.lowest
 def test_the_schema_has_the_settings_of_what_is_installed(cli):
     """`schema` prints a JSON Schema with every installed plugin's model."""
     cli.site.install("cobot-dummy", {"dummy": "dummy:Channel"}, dummy=CHANNEL)
@@ -52,6 +54,7 @@ def test_the_schema_leaves_out_what_is_broken_and_says_so(cli):
     assert "broken is left out: it cannot be imported" in done.stderr
 
 
+@pytest.mark.lowest
 def test_init_writes_what_a_session_takes(cli):
     """The new file is taken as it is, and with every line in use."""
     cli.site.install("cobot-dummy", {"dummy": "dummy:Channel"}, dummy=CHANNEL)
@@ -62,10 +65,15 @@ def test_init_writes_what_a_session_takes(cli):
     assert "  #   # Required. As the platform's bot tells it.\n" in text
     assert "  #   bot_token: ${DUMMY_BOT_TOKEN}\n" in text
     assert '  #   server: "https://example.org"\n' in text
+    assert (
+        "  #   # A proxy. To take it from the environment: `${DUMMY_PROXY}`.\n  #   proxy:\n"
+        in text
+    )
     head, *blocks = text.split("\n\n")
     ours = [one for one in blocks if re.match(r"(plugins:\n)?  # (session|workspace|dummy):", one)]
     used = re.sub(r"^  # ", "  ", "\n".join([head, *ours]), flags=re.MULTILINE)
     config = load_config(yaml.safe_load(used), env={"DUMMY_BOT_TOKEN": "x"})
+    assert config.blocks["dummy"].options["proxy"] is None
     assert config.blocks["dummy"].options["groups"] == []
     assert config.blocks["dummy"].common.access.users == []
     cli.write("cobot.yml", used)
@@ -103,6 +111,7 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(cli):
     assert {"Python", "SQLite", "cobot.yml", "workspace", "plugin session"} <= found.keys()
 
 
+@pytest.mark.lowest
 def test_doctor_tells_everything_that_is_wrong(cli, peer):
     """Mistakes, broken plugins and closed gates are told at once, each with its remedy."""
     cli.site.install("cobot-broken", {"broken": "broken_code:X"}, broken_code="import not_there\n")
@@ -139,6 +148,23 @@ def test_doctor_looks_into_the_workspace(cli):
         done.stdout
     )
     assert "file is not a database" in done.stdout
+
+
+@pytest.mark.parametrize("out_of_reach", ["session.lock", "session.db-wal"])
+def test_doctor_tells_what_is_out_of_reach(cli, out_of_reach):
+    """A lock or spool that another user left is one finding, and is not called damaged."""
+    cli.configure({})
+    assert cli("pair", "add", "console", "ann").returncode == 0
+    (cli.workspace / out_of_reach).symlink_to(cli.workspace / out_of_reach)
+    done = cli("doctor", "--json")
+    found = findings(done)
+    assert found["spool"][0] == "error"
+    assert "damaged" not in done.stdout
+    assert found["plugin session"][0] == "ok"
+    for command in ("status", "dead list", "pair list"):
+        done = cli(*command.split())
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
 
 
 def test_doctor_fails_where_a_session_would(cli):

@@ -45,6 +45,7 @@ def left(cli):
     return [one.id for one in Beside(cli.workspace / "session.db").dead_letters()]
 
 
+@pytest.mark.lowest
 def test_the_list_says_what_was_given_up_and_why(cli, letters):
     """`dead list` shows each with its way, its text and the reason."""
     done = cli("dead", "list")

@@ -24,6 +24,7 @@ def code_in(text):
     return re.findall(r"approve (\S+)", text)[0]
 
 
+@pytest.mark.lowest
 def test_a_stranger_is_let_in_beside_a_running_session(cli, peer, closed):
     """The stranger gets a code, and is answered as soon as `pair approve` lets them in."""
     cli.start("run", "--agent", "agent:answer")

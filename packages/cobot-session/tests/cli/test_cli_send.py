@@ -9,10 +9,14 @@ import pytest
 from cobot_session import OutgoingMessage, Receipt
 from cobot_session.spool.beside import Beside
 
+PATIENT = ("--timeout", "50")
+"""For what is told of a delivery: after the usual ten seconds, it would be queued."""
 
+
+@pytest.mark.lowest
 def test_what_arrived_is_told_with_0(cli, peer):
     """A delivered message ends with 0 and its receipt."""
-    done = cli("send", "wire", "main", "hello")
+    done = cli("send", "wire", "main", "hello", *PATIENT)
     assert done.returncode == 0
     assert "sent as w1" in done.stdout
     assert peer.hears() == {"chat": "main", "text": "hello"}
@@ -41,14 +45,14 @@ def test_a_chat_may_begin_with_a_dash(cli, peer, words):
 
 def test_the_receipt_is_for_programs_too(cli, peer):
     """`--json` prints the receipt."""
-    receipt = json.loads(cli("send", "wire", "hello", "--json").stdout)
+    receipt = json.loads(cli("send", "wire", "hello", "--json", *PATIENT).stdout)
     assert (receipt["status"], receipt["message_ids"]) == ("sent", ["w1"])
     assert receipt.keys() == {"id", "status", "message_ids", "error", "attempts", "detail"}
 
 
 def test_what_was_refused_is_told_with_1(cli, peer):
     """A refused message ends with 1 and the platform's words."""
-    done = cli("send", "wire", "refuse")
+    done = cli("send", "wire", "refuse", *PATIENT)
     assert done.returncode == 1
     assert "failed" in done.stdout
     assert "refused by the wire" in done.stdout
@@ -146,7 +150,7 @@ def listening(cli, peer):
 
 def test_a_session_that_runs_sends_it(cli, peer, listening):
     """Beside a session, that one sends the message, and its receipt is told."""
-    done = cli("send", "wire", "main", "from beside")
+    done = cli("send", "wire", "main", "from beside", *PATIENT)
     assert done.returncode == 0
     assert "sent as w1" in done.stdout
     assert peer.hears() == {"chat": "main", "text": "from beside"}
@@ -154,7 +158,7 @@ def test_a_session_that_runs_sends_it(cli, peer, listening):
 
 def test_what_a_session_that_runs_cannot_send_is_told(cli, peer, listening):
     """What it was refused, and what it has no channel for, ends with 1; a chat has to be named."""
-    refused = cli("send", "wire", "main", "refuse")
+    refused = cli("send", "wire", "main", "refuse", *PATIENT)
     assert refused.returncode == 1
     assert "refused by the wire" in refused.stdout
     absent = cli("send", "wier", "main", "hello")
@@ -163,6 +167,29 @@ def test_what_a_session_that_runs_cannot_send_is_told(cli, peer, listening):
     nowhere = cli("send", "wire", "hello")
     assert nowhere.returncode == 2
     assert "name the chat, as in `send wire CHAT TEXT`" in nowhere.stderr
+
+
+BARRED = "`plugins.wire.access.send_to` does not list the chat 'main'"
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside"])
+def test_a_chat_that_is_barred_is_refused_and_leaves_nothing(cli, peer, beside):
+    """As from the agent: the reason and the fix are told with 1, and there is no dead letter."""
+    cli.configure({"wire": {"port": peer.port, "access": {"send_to": ["other"]}}})
+    if beside:
+        listening = cli.start("listen")
+        peer.says("hello")
+        listening.prints()
+    done = cli("send", "wire", "main", "secret", "--json", *PATIENT)
+    receipt = json.loads(done.stdout)
+    assert (done.returncode, receipt["status"], receipt["attempts"]) == (1, "failed", 0)
+    assert BARRED in receipt["error"]
+    spool = Beside(cli.workspace / "session.db")
+    assert spool.dead_letters() == []
+    assert {name: (one.pending, one.dead) for name, one in spool.counts().items()} in (
+        {},
+        {"wire": (1, 0)},  # what the agent has in hand
+    )
 
 
 def test_what_a_session_that_died_did_not_take_waits_for_the_next(cli, peer, listening):

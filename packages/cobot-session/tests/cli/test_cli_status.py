@@ -8,10 +8,12 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from cobot_session.spool import schema
+from cobot_session.spool.beside import Beside
 
 ECHO = """
     def answer(message):
@@ -37,6 +39,7 @@ def channel(told):
     return next(one for one in told["channels"] if one["channel"] == "wire")
 
 
+@pytest.mark.lowest
 def test_status_tells_of_a_running_session(cli, peer, running):
     """`status` shows who runs, how each channel is and what it did."""
     peer.says("hello")
@@ -49,6 +52,31 @@ def test_status_tells_of_a_running_session(cli, peer, running):
     done = cli("status")
     assert done.returncode == 0
     assert done.stdout.startswith(f"A session runs on {cli.workspace} (process {running.pid}).")
+    assert "wire" in done.stdout
+    assert "console" not in done.stdout  # it is there, and `run` does not use it
+
+
+def test_status_tells_who_is_not_written_to_for_how_long(cli, peer, running):
+    """Chats that a rate limit holds up, and then all of them; also when the session has ended."""
+    for chat in "ab":
+        peer.says("too fast", id=chat, channel_id=chat)
+    wait_for_pause(cli, lambda pause: pause.chats == 2)
+    told = cli("status").stdout
+    assert "wire: paused: 2 chats are not written to for up to 2 h: RateLimited: " in told
+    peer.says("too fast, all of you", id="c", channel_id="c")
+    wait_for_pause(cli, lambda pause: pause.whole_channel)
+    running.kill()
+    told = channel(status(cli))["pause"]
+    assert (told["chats"], told["whole_channel"]) == (3, True)
+    assert datetime.fromisoformat(told["until"]) > datetime.now(UTC)
+    assert "wire: paused: no chat is written to for 2 h: RateLimited: " in cli("status").stdout
+
+
+def wait_for_pause(cli, is_so):
+    """Wait until the spool tells that; a test's time limit is the bound."""
+    spool = Beside(cli.workspace / "session.db")
+    while not ((one := spool.counts().get("wire")) and one.pause and is_so(one.pause)):
+        time.sleep(0.02)
 
 
 def test_status_without_a_session_says_so(cli):
@@ -71,9 +99,9 @@ def test_status_after_a_crash_does_not_say_online(cli, running):
 
 def test_status_says_when_a_session_hangs(cli, running):
     """A session that has told nothing for long is named, and what it said is called stale."""
-    os.kill(running.pid, signal.SIGSTOP)
+    while not stopped_looking_older(running.pid, cli.workspace, 3600):
+        pass
     try:
-        look_older(cli.workspace, 3600)
         done = cli("status")
     finally:
         os.kill(running.pid, signal.SIGCONT)
@@ -81,14 +109,23 @@ def test_status_says_when_a_session_hangs(cli, running):
     assert f"(process {running.pid}) told its status last 1 h ago" in done.stdout
 
 
-def look_older(workspace, seconds):
-    """Make what was published look older, and the lock older still."""
-    db = sqlite3.connect(workspace / "session.db")
-    db.execute("UPDATE published SET at = at - ?", (seconds,))
-    db.commit()
-    db.close()
+def stopped_looking_older(pid, workspace, seconds):
+    """Stop the session; make what it published look older, and the lock older still.
+
+    Returns:
+        False, and it goes on, when it stopped in the middle of writing: nobody else can write then.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    with closing(sqlite3.connect(workspace / "session.db", timeout=0)) as db:
+        try:
+            db.execute("UPDATE published SET at = at - ?", (seconds,))
+            db.commit()
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            return False
     then = time.time() - 2 * seconds
     os.utime(workspace / "session.lock", (then, then))
+    return True
 
 
 def test_status_needs_no_secret(cli, running):

@@ -39,6 +39,7 @@ def test_the_command_is_installed():
     assert script.value == "cobot_session.cli:main"
 
 
+@pytest.mark.lowest
 def test_help_names_every_command_in_lines_of_80(cli):
     """Help fits a terminal of 80 columns, and cuts no word."""
     done = cli("--help")
@@ -60,6 +61,7 @@ def test_the_session_itself_needs_no_command_line():
 
 
 @pytest.mark.parametrize("command", [["nonsense"], ["run"], ["send"], ["channels", "--nonsense"]])
+@pytest.mark.lowest
 def test_a_wrong_command_is_a_usage_mistake(cli, command):
     """What the command line does not know ends with 2 and no traceback."""
     done = cli(*command)
@@ -77,6 +79,7 @@ def test_config_may_stand_before_and_after_the_command(cli, position):
 
 
 @pytest.mark.parametrize("command", [["channels"], ["run", "-a", "agent:answer"], ["listen"]])
+@pytest.mark.lowest
 def test_mistakes_in_cobot_yml_are_told_one_in_a_line(cli, command):
     """A file that is no YAML ends every command with 2, its place, and no traceback."""
     cli.write("agent.py", AGENT)

@@ -10,7 +10,7 @@ import typer
 
 from cobot_session.cli import output
 from cobot_session.cli.options import ConfigOption, JsonOption
-from cobot_session.cli.outcome import FAILED, told
+from cobot_session.cli.outcome import FAILED, MISTAKEN
 from cobot_session.cli.place import Place, config_beside
 from cobot_session.errors import ConfigError, PluginError
 from cobot_session.registry import Registry
@@ -42,19 +42,20 @@ def channels(
     mistakes = _look(registry, check=check)
     problems = settings.problems if mistakes is None else mistakes.problems
     lines = [
-        Line.of(record, place, _of_block(record, problems), checked=check)
+        Line.of(record, place, [one for one in problems if _is_of(record, one)], checked=check)
         for record in registry.records.values()
     ]
     if as_json:
         output.as_json([line.as_json() for line in lines])
     else:
         _show(lines, place)
-        if settings.problems and mistakes is None:
-            for problem in settings.problems:
+        for problem in problems:
+            if not any(_is_of(record, problem) for record in registry.records.values()):
                 output.note(str(problem))
+        if settings.problems and mistakes is None:
             output.note("cobot.yml has mistakes; `cobot-session doctor` tells them all.")
     if mistakes is not None:
-        raise typer.Exit(told(mistakes))
+        raise typer.Exit(MISTAKEN)
     if check and any(record.state == "failed" for record in registry.records.values()):
         raise typer.Exit(FAILED)
 
@@ -66,8 +67,8 @@ class Line:
     Attributes:
         record: what the registry knows.
         state: the last word on it.
-        reason: why it is not well.
-        remedy: what to do about it.
+        reason: why it is not well; each mistake in its block is a line.
+        remedy: what to do about it; a mistake says so itself.
         told: what a session said of it.
         fresh: whether that is true now.
     """
@@ -80,7 +81,9 @@ class Line:
     fresh: bool
 
     @classmethod
-    def of(cls, record: PluginRecord, place: Place, mistakes: str, *, checked: bool) -> Line:
+    def of(
+        cls, record: PluginRecord, place: Place, mistakes: Sequence[Problem], *, checked: bool
+    ) -> Line:
         """Merge what is found here with what a session said, and with the mistakes in its block."""
         told = place.statuses.get(record.id)
         state: str = record.state
@@ -88,7 +91,7 @@ class Line:
             state = "installed"
         reason, remedy = record.reason, record.remedy
         if mistakes and record.state != "disabled":
-            state, reason, remedy = "failed", mistakes, ""
+            state, reason, remedy = "failed", "\n".join(map(str, mistakes)), ""
         if told is not None and place.is_fresh and not (checked and state == "failed"):
             state = told.state
             if told.state != "online":
@@ -116,11 +119,9 @@ class Line:
         }
 
 
-def _of_block(record: PluginRecord, problems: Sequence[Problem]) -> str:
-    """Return in a sentence which mistakes there are in a plugin's block; they are told below."""
-    block = f"plugins.{record.id}"
-    fields = [one.field for one in problems if f"{one.field}.".startswith(f"{block}.")]
-    return f"its block has mistakes: {', '.join(dict.fromkeys(fields))}" if fields else ""
+def _is_of(record: PluginRecord, problem: Problem) -> bool:
+    """Tell whether a mistake stands in a plugin's block."""
+    return f"{problem.field}.".startswith((f"plugins.{record.id}.", f"plugins.{record.id}["))
 
 
 def _look(registry: Registry, *, check: bool) -> ConfigError | None:
@@ -148,8 +149,10 @@ def _show(lines: list[Line], place: Place) -> None:
     output.table(("plugin", "state", "distribution", "version"), rows)
     print()
     for line in lines:
+        label = f"{line.record.id}:"
         if line.reason and line.state != "disabled":
-            output.note(f"{line.reason}. {line.remedy}".strip(), f"{line.record.id}:")
+            for reason in line.reason.splitlines():
+                output.note(f"{reason}. {line.remedy}" if line.remedy else reason, label)
     output.note(place.words())
     if place.pid is None or not place.is_fresh:
         _show_last_words(lines)

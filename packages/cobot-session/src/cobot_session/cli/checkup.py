@@ -177,8 +177,7 @@ def _spool(config: Config) -> Iterator[Finding]:
         place = Place.of(config)
         place.beside.check()
     except SpoolError as error:
-        remedy = "The next start sets a damaged one aside and begins anew."
-        yield Finding("error", "spool", str(error), remedy)
+        yield Finding("error", "spool", str(error), _mended(error))
         return
     pending = sum(counts.pending for counts in place.counts.values())
     yield Finding("ok", "spool", f"{path} is whole; {pending} messages wait in it")
@@ -186,6 +185,15 @@ def _spool(config: Config) -> Iterator[Finding]:
     yield Finding("warning" if silent else "ok", "session", place.words().removesuffix("."))
     if dead := sum(counts.dead for counts in place.counts.values()):
         yield Finding("warning", "spool", f"{dead} dead letters", "See `cobot-session dead list`.")
+
+
+def _mended(error: SpoolError) -> str:
+    """Return what to do; a file that is only out of reach is not damaged."""
+    if isinstance(error.__cause__, OSError):
+        return ""  # it says so itself
+    if isinstance(error.__cause__, sqlite3.OperationalError):
+        return "Let this user own the workspace and all in it, on a disk that can be written to."
+    return "The next start sets a damaged one aside and begins anew."
 
 
 def _set_aside(path: Path) -> Iterator[Finding]:

@@ -27,9 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="As `dead list` shows them.")
-]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As `dead list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 Channel = Annotated[
     str | None, typer.Option("--channel", metavar="NAME", help="Only those of this channel.")

@@ -17,7 +17,7 @@ import typer
 from cobot_session.cli import logs, output
 from cobot_session.cli.choice import CONSOLE, only
 from cobot_session.cli.outcome import FAILED, UsageMistake
-from cobot_session.cli.script import Script
+from cobot_session.cli.script import FILEDROP, Script
 from cobot_session.cli.stage import Stage
 from cobot_session.config import Block, CommonSettings, load_config
 from cobot_session.demo.agent import agent_of
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from cobot_session.config import Config
 
-FILEDROP = "filedrop"
 EVENTS = ("message", "edit", "reaction")
 _NO_FILES = "filedrop: left out, since it is not installed; `pip install cobot-filedrop` adds it."
 _NO_NETWORK = (

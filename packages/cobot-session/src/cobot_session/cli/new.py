@@ -25,7 +25,6 @@ def new(
     except ScaffoldError as error:
         raise UsageMistake(str(error)) from None
     output.note(f"Wrote {made}. In that folder:")
-    output.note(
-        "  python -m venv .venv && .venv/bin/pip install . 'cobot-session[testing]' pytest-timeout"
-    )
-    output.note("  .venv/bin/pytest --channel-report")
+    output.note("  python -m venv .venv && . .venv/bin/activate")
+    output.note("  pip install -e . 'cobot-session[testing]' pytest-timeout")
+    output.note("  pytest --channel-report")

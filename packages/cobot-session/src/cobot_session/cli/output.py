@@ -100,11 +100,15 @@ def visible(text: str) -> str:
 def ago(at: float | datetime) -> str:
     """Return how long ago that was, such as `3 h ago`."""
     epoch = at.timestamp() if isinstance(at, datetime) else at
-    seconds = max(0.0, time.time() - epoch)
+    return f"{span(time.time() - epoch)} ago"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its greatest unit, such as `3 h`."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def moment(at: float) -> str:

@@ -11,13 +11,14 @@ from cobot_session.config import load_config
 from cobot_session.engine import LOCK_FILE, SPOOL_FILE
 from cobot_session.errors import ConfigError
 from cobot_session.spool import SqliteSpool
-from cobot_session.spool.beside import Beside, Counts, SpoolTooOld
+from cobot_session.spool.beside import Beside, SpoolTooOld
 from cobot_session.spool.lock import ProcessLock, running_pid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cobot_session.config import Config
+    from cobot_session.spool.counting import Counts
     from cobot_session.status import ChannelState, Status
 
 STALE_SECONDS = 20.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Answer = dict[str, Any]
 
+FILEDROP = "filedrop"
 _LOOK_SECONDS = 0.02
 
 
@@ -91,7 +92,8 @@ class Script:
         return nothing_waits(self._spool)
 
     def _play_files(self, files: Path) -> None:
-        if not self._until((files / "in").is_dir):
+        self._until(lambda: (files / "in").is_dir() or self._have_files_failed())
+        if not (files / "in").is_dir():
             return
         print("\n# Somebody drops a file.")
         said = self._drop(files, "hello.txt", "hello from a file", _repeats)
@@ -99,6 +101,9 @@ class Script:
         print("\n# What one channel can do, another may do as well.")
         thought = self._drop(files, "think.txt", "think about files", _is_thought_over)
         self._kept["an edit and a reaction to a file"] = thought
+
+    def _have_files_failed(self) -> bool:
+        return self._session.status()[FILEDROP].state == "failed"
 
     def _drop(self, files: Path, name: str, text: str, meant: Callable[[Answer], bool]) -> bool:
         """Drop a file and wait for the answer that is meant; false when none came."""

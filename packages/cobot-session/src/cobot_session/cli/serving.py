@@ -11,8 +11,7 @@ from cobot_session.cli import logs, output
 from cobot_session.cli.agent import load_agent
 from cobot_session.cli.choice import without_console
 from cobot_session.cli.options import ConfigOption, VerboseOption
-from cobot_session.cli.start import heed_sigterm, tell_channels, whole_config
-from cobot_session.session import Session
+from cobot_session.cli.start import heed_sigterm, serving, tell_channels, whole_config
 
 if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, Media
@@ -42,8 +41,9 @@ def run(
     logs.set_up(verbose=verbose)
     heed_sigterm()
     handler = load_agent(agent)
-    with Session(whole_config(config)) as session:
-        tell_channels(session, f"{agent} answers")
+    whole = whole_config(config)
+    with serving(whole) as session:
+        tell_channels(session, whole, f"{agent} answers")
         session.run(handler, concurrency)
 
 
@@ -55,8 +55,9 @@ def listen(config: ConfigOption = None, verbose: VerboseOption = False) -> None:
     """
     logs.set_up(verbose=verbose)
     heed_sigterm()
-    with Session(without_console(whole_config(config))) as session:
-        tell_channels(session, "listening")
+    whole = without_console(whole_config(config))
+    with serving(whole) as session:
+        tell_channels(session, whole, "listening")
         for message in session.messages():
             print(output.json_line(_shown(message)), flush=True)
             session.ack(message)

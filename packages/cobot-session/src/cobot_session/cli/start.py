@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from cobot_session.cli.choice import CONSOLE
 from cobot_session.config import load_config
 from cobot_session.errors import ConfigError
 from cobot_session.registry import Registry
+from cobot_session.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cobot_session.config import Config
-    from cobot_session.session import Session
     from cobot_session.spool.beside import Beside
 
 log = logging.getLogger("cobot_session.cli")
@@ -40,16 +42,37 @@ def heed_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
+@contextmanager
+def serving(config: Config) -> Iterator[Session]:
+    """Run a session, and log what it did when it has ended, however it ends."""
+    session = Session(config)
+    with ExitStack() as after, session:
+        after.callback(_tell_end, session)
+        yield session
+
+
+def _tell_end(session: Session) -> None:
+    statuses = session.status().values()
+    received, sent = sum(one.received for one in statuses), sum(one.sent for one in statuses)
+    left = sum(one.pending for one in statuses)
+    waiting = f"; {left} left for the next start" if left else ""
+    log.info("ended: %d received, %d sent%s", received, sent, waiting)
+
+
 def nothing_waits(spool: Beside) -> bool:
     """Tell whether every message in a spool is done with: answered, and the answer delivered."""
     return not any(counts.pending for counts in spool.counts().values())
 
 
-def tell_channels(session: Session, what: str) -> None:
+def tell_channels(session: Session, config: Config, what: str) -> None:
     """Log which channels a session serves, and which it does not."""
     names = session.channels()
     if names:
         log.info("%s on %s; Ctrl-C ends it", what, ", ".join(names))
+    elif config.file is None:
+        log.warning(
+            "no channel is running: there is no cobot.yml here; `cobot-session init` writes one"
+        )
     else:
         log.warning("no channel is running: install or configure one; see `cobot-session channels`")
     states = {name: status.state for name, status in session.status().items()}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cobot_session.cli import output
+from cobot_session.cli.choice import CONSOLE
 from cobot_session.cli.options import ConfigOption, JsonOption
 from cobot_session.cli.outcome import FAILED
 from cobot_session.cli.place import Place, config_beside
-from cobot_session.spool.beside import Counts
+from cobot_session.spool.counting import Counts
 
 if TYPE_CHECKING:
+    from cobot_session.spool.counting import Pause
     from cobot_session.status import Status
 
 _NUMBERS = ("received", "sent", "dropped", "pending", "dead")
@@ -57,8 +60,13 @@ def _channel(name: str, place: Place) -> dict[str, Any]:
             "told_state": told.state if told else None,
             "pending": counts.pending,
             "dead": counts.dead,
+            "pause": counts.pause and _pause(counts.pause),
         }
     )
+
+
+def _pause(pause: Pause) -> dict[str, Any]:
+    return asdict(pause) | {"until": output.moment(pause.until)}
 
 
 def _names(place: Place) -> list[str]:
@@ -68,7 +76,7 @@ def _names(place: Place) -> list[str]:
 
 def _show(place: Place) -> None:
     output.note(place.words())
-    names = _names(place)
+    names = [name for name in _names(place) if not _is_idle_console(name, place)]
     if not names:
         return
     print()
@@ -77,12 +85,20 @@ def _show(place: Place) -> None:
     notes = [(name, place.statuses[name]) for name in names if name in place.statuses]
     notes = [(name, one) for name, one in notes if one.state != "unconfigured"]
     troubled = [(name, one) for name, one in notes if one.last_error or one.dropped_by]
-    if troubled:
+    if troubled or any(one.pause for one in place.counts.values()):
         print()
     for name, one in troubled:
         _show_trouble(name, one)
+    for name in names:
+        if name in place.counts and (pause := place.counts[name].pause):
+            _show_pause(name, pause)
     if any(counts.dead for counts in place.counts.values()):
         output.note("Dead letters wait for you: `cobot-session dead list`.")
+
+
+def _is_idle_console(name: str, place: Place) -> bool:
+    """Tell of the console that it is only there: no `run` needs it."""
+    return name == CONSOLE and place.state(name) == "unconfigured" and name not in place.counts
 
 
 def _row(name: str, place: Place) -> tuple[object, ...]:
@@ -102,3 +118,15 @@ def _show_trouble(name: str, told: Status) -> None:
     if told.dropped_by:
         dropped = ", ".join(f"{count} {why}" for why, count in sorted(told.dropped_by.items()))
         output.note(f"dropped: {dropped}", f"{name}:")
+
+
+def _show_pause(name: str, pause: Pause) -> None:
+    left = output.span(pause.until - time.time())
+    if pause.whole_channel:
+        whom = f"no chat is written to for {left}"
+    elif pause.chats == 1:
+        whom = f"1 chat is not written to for {left}"
+    else:
+        whom = f"{pause.chats} chats are not written to for up to {left}"
+    why = f": {pause.error}" if pause.error else ""
+    output.note(f"paused: {whom}{why}", f"{name}:")

@@ -66,22 +66,34 @@ def _plugin(record: PluginRecord) -> Iterator[str]:
 def _setting(block: str, key: str, field: FieldInfo) -> Iterator[str]:
     """Yield a key with its default, below what it is for."""
     required = "Required. " if field.is_required() else ""
-    about = f"{required}{field.description or ''}".strip()
+    variable = ""
+    if _is_secret(field) and not field.is_required():
+        variable = f" To take it from the environment: `{_variable(block, key)}`."
+    about = f"{required}{field.description or ''}{variable}".strip()
     for line in textwrap.wrap(about, _WIDTH - len(_BEGIN)):
         yield f"{_BEGIN}# {line}"
     yield f"{_BEGIN}{key}: {_value(block, key, field)}".rstrip()
 
 
 def _value(block: str, key: str, field: FieldInfo) -> str:
-    if SecretStr.__name__ in str(field.annotation):
-        name = re.sub(r"\W", "_", f"{block}_{key}").upper()
-        return f"${{{name}}}"
+    if _is_secret(field) and field.is_required():
+        return _variable(block, key)
     if field.examples:
         return _yaml(field.examples[0])
     if field.is_required():
         return _PLACEHOLDERS.get(get_origin(field.annotation) or field.annotation, '"…"')
     default = field.get_default(call_default_factory=True)
     return _yaml(to_jsonable_python(default, fallback=str))
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr.__name__ in str(field.annotation)
+
+
+def _variable(block: str, key: str) -> str:
+    """Return how a secret is taken from the environment, which has to have it then."""
+    name = re.sub(r"\W", "_", f"{block}_{key}").upper()
+    return f"${{{name}}}"
 
 
 def _yaml(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -46,6 +46,8 @@ def rule_of(error: ErrorDetails) -> str:
     if error["input"] is None:
         return "has no value"
     message = _RULES.get(error["type"], error["msg"])
+    if error["type"] == "string_pattern_mismatch":
+        message = f"does not have the form `{error['ctx']['pattern']}`"
     for opening in _OPENINGS:
         message = message.removeprefix(opening)
     return _hidden(message, error["input"]).rstrip(".")
@@ -68,7 +70,7 @@ def fix_of(error: ErrorDetails, about: str | None) -> str:
     if kind == "string_type" and isinstance(error["input"], (Mapping, list)):
         return "Write one value, in quotes."
     fix = _FIXES.get(kind) or _FIXES.get(kind.split("_")[0])
-    return fix or (f"Correct it. It means: {about}" if about else "Correct it.")
+    return fix or (f"Write what belongs here: {about}" if about else "Change it.")
 
 
 def unknown_fix(key: str, known: frozenset[str]) -> str:
@@ -80,9 +82,22 @@ def unknown_fix(key: str, known: frozenset[str]) -> str:
 
 
 def description(model: type[BaseModel], steps: Steps) -> str | None:
-    """Return what a model says of its top-level setting at `steps`."""
-    field = model.model_fields.get(str(steps[0])) if len(steps) == 1 else None
-    return field.description if field else None
+    """Return what a model, or one inside it, says of its setting at `steps`."""
+    *way, last = [step for step in steps if isinstance(step, str)] or [""]
+    models = [model]
+    for name in way:
+        fields = [one.model_fields[name] for one in models if name in one.model_fields]
+        models = [inner for field in fields for inner in _models_in(field.annotation)]
+    told = [one.model_fields[last].description for one in models if last in one.model_fields]
+    return next(filter(None, told), None)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in a type, such as `list[Group] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _either(words: list[str]) -> str:
