@@ -19,6 +19,7 @@ from cobot_session import (
     IncomingMessage,
     Limits,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
     PluginMeta,
     RateLimited,
@@ -127,6 +128,29 @@ class NeverAcknowledges(FakePlugin):
         return self.network.receive()
 
 
+class ReadsAHistory(FakePlugin):
+    """Its network keeps everything; where it stands is known in this life only."""
+
+    cursor = 0
+
+    async def session_receive(self) -> list[IncomingMessage]:
+        history = self.network.receive()
+        batch, self.cursor = history[self.cursor :], len(history)
+        return batch
+
+
+@caught_by("test_restart_goes_on_where_it_was", "what was acknowledged came again")
+class BeginsAtTheBeginning(ReadsAHistory):
+    pass
+
+
+@caught_by("test_restart_goes_on_where_it_was", "returned nothing")
+class BeginsWithWhatComesNext(ReadsAHistory):
+    async def start(self) -> None:
+        await super().start()
+        self.cursor = len(self.network.receive())
+
+
 @caught_by("test_cancelled_receive_loses_nothing", "returned nothing")
 class TakesOffTheQueueAtOnce(FakePlugin):
     async def session_receive(self) -> list[IncomingMessage]:
@@ -216,7 +240,7 @@ class ForgetsTheEmoji(Changing):
         return replace(message, content="") if message.kind == "reaction" else message
 
 
-@caught_by("test_garbage_blocks_nothing", "came online")
+@caught_by("test_garbage_blocks_nothing", "1 message(s) arrived")
 class DiesOfGarbage(FakePlugin):
     async def session_receive(self) -> list[IncomingMessage]:
         self.network.check()
@@ -302,7 +326,7 @@ class GivesUpAtOnce(Misjudging):
     wrong = TemporaryError, PermanentError("never")
 
 
-@caught_by("test_rate_limit_is_kept", "raised something else")
+@caught_by("test_rate_limit_is_kept", "`RateLimited` was lost")
 class IgnoresThePause(Misjudging):
     wrong = RateLimited, TemporaryError("busy")
 
@@ -353,6 +377,41 @@ class TakesNoChangeForAnError(FakePlugin):
         if self.network.posts[msg_id].text == content:
             raise PermanentError("message is not modified")
         await super().session_edit(channel_id, msg_id, content)
+
+
+@caught_by("test_draft_is_shown_and_replaced", "the draft 'half' was shown")
+class DraftsByPosting(FakePlugin):
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        self.network.post(message)
+        return True
+
+
+@caught_by("test_draft_is_shown_and_replaced", "the draft 'half of it' was shown")
+class ShowsTheFirstDraftOnly(FakePlugin):
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        self.network.draft.setdefault(message.channel_id, message.content)
+        return True
+
+
+@caught_by("test_draft_is_shown_and_replaced", "a draft is no message")
+class DraftsInAMessageBeside(FakePlugin):
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        self.network.post(message)
+        self.network.draft[message.channel_id] = message.content
+        return True
+
+
+@caught_by("test_draft_gives_way_to_the_answer", "the draft was gone")
+class LeavesTheDraft(FakePlugin):
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        self.network.draft[message.channel_id] = message.content
+        return True
+
+    async def session_send(self, message: OutgoingMessage) -> str:
+        shown = dict(self.network.draft)
+        id_ = await super().session_send(message)
+        self.network.draft.update(shown)
+        return id_
 
 
 @caught_by("test_deletion_takes_the_message_away", "the message was gone")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +15,12 @@ from broken_channels import BROKEN
 
 from cobot_session.testing import contract_tests
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHORT, LONG = 1.5, 15.0
+"""Seconds that a broken channel is waited for, in a first and a second look."""
+SIDE_BY_SIDE = 4
 CONFTEST = 'pytest_plugins = ["cobot_session.testing"]'
 MODULE = """
 import pytest
@@ -29,13 +37,14 @@ class Base:
     def channel(self, network):
         broken = BROKEN[type(self).__name__.removeprefix("Test")]
         make = lambda: broken.plugin(network)
-        bound = 8.0 if broken.test == "test_health_is_true" else 1.5
+        bound = max(8.0, BOUND) if broken.test == "test_health_is_true" else BOUND
         return ChannelCase("fake", broken.options, plugin=make, boundary=bound)
 
     @pytest.fixture
     def wire(self, network):
         return FakeWire(network)
 """
+WAITING = MODULE.replace("BOUND", f"{LONG}")
 
 
 def class_of(name: str) -> str:
@@ -50,14 +59,13 @@ def kit(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-@pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the kit said of each broken channel: the text of the failure, empty for none."""
-    folder = tmp_path_factory.mktemp("kit")
+def judged(folder: Path, names: Sequence[str], bound: float) -> dict[str, str]:
+    """What the kit says of broken channels: the text of the failure, empty for none."""
+    folder.mkdir()
     (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    module = MODULE + "".join(map(class_of, BROKEN))
+    module = MODULE.replace("BOUND", f"{bound}") + "".join(map(class_of, names))
     (folder / "test_all.py").write_text(module, encoding="utf-8")
-    chosen = [f"test_all.py::Test{name}::{broken.test}" for name, broken in BROKEN.items()]
+    chosen = [f"test_all.py::Test{name}::{BROKEN[name].test}" for name in names]
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=out.xml"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     run = subprocess.run(
@@ -66,7 +74,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=400,
         check=False,
     )
     cases = ElementTree.parse(folder / "out.xml").iter("testcase")  # noqa: S314 - pytest wrote it
@@ -78,12 +86,30 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         )
         for case in cases
     }
-    assert found.keys() == BROKEN.keys(), run.stdout + run.stderr
+    assert found.keys() == set(names), run.stdout + run.stderr
+    return found
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the kit said of each broken channel.
+
+    Most of it is to wait for what does not come, so four processes do it side by side, and not for
+    long; what cannot be told within that on a busy machine is looked at again with time enough.
+    """
+    folder, names = tmp_path_factory.mktemp("kit"), list(BROKEN)
+    found: dict[str, str] = {}
+    with ThreadPoolExecutor() as pool:
+        shares = [(folder / f"{n}", names[n::SIDE_BY_SIDE], SHORT) for n in range(SIDE_BY_SIDE)]
+        for share in pool.map(judged, *zip(*shares, strict=True)):
+            found |= share
+    if untold := [name for name in names if BROKEN[name].words not in found[name]]:
+        found |= judged(folder / "again", untold, LONG)
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_channel_is_told(verdicts: dict[str, str], name: str) -> None:
     """The test that the defect belongs to fails, and its message names the defect."""
@@ -121,7 +147,7 @@ def test_test_of_the_contract_cannot_be_taken_out(kit: pytest.Pytester) -> None:
             items[:] = [item for item in items if "order" not in item.name]
         """
     )
-    kit.makepyfile(MODULE + class_of("OnlyPretendsToSend"))
+    kit.makepyfile(WAITING + class_of("OnlyPretendsToSend"))
     result = kit.runpytest_inprocess("-p", "no:cacheprovider")
     result.stderr.fnmatch_lines(
         ["*TestOnlyPretendsToSend lacks tests of the contract: test_order_is_kept*"]
@@ -131,7 +157,7 @@ def test_test_of_the_contract_cannot_be_taken_out(kit: pytest.Pytester) -> None:
 def test_known_failure_is_excused_with_its_reason(kit: pytest.Pytester) -> None:
     """An override marked `xfail` with a reason is accepted and stands in the report."""
     kit.makepyfile(
-        MODULE
+        WAITING
         + """
 class TestTurnsTheOrderRound(Base, ChannelContract):
     @pytest.mark.xfail(reason="the platform has no order", strict=True)
@@ -148,8 +174,10 @@ class TestTurnsTheOrderRound(Base, ChannelContract):
 
 def test_report_is_written_as_json(kit: pytest.Pytester) -> None:
     """The score is there for programs, too."""
-    kit.makepyfile(MODULE + class_of("OnlyPretendsToSend"))
-    kit.runpytest_inprocess("-p", "no:cacheprovider", "-k", "name", "--channel-report-json=r.json")
+    kit.makepyfile(WAITING + class_of("OnlyPretendsToSend"))
+    kit.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-k", "name_is_the", "--channel-report-json=r.json"
+    )
     text = (kit.path / "r.json").read_text(encoding="utf-8")
     assert '"test_name_is_the_plugins_id"' in text
     assert '"verdict": "proved"' in text

@@ -29,7 +29,7 @@ class ChannelCase:
     options: Mapping[str, Any] = field(default_factory=dict)
     plugin: Callable[[], object] | None = None
     chat: str = "chat"
-    boundary: float = 20.0
+    boundary: float = 30.0
 
     @property
     def given(self) -> dict[str, Callable[[], object]]:
@@ -126,6 +126,10 @@ class Wire:
 
     def is_typed_to(self) -> bool:
         """Return whether the person was shown typing."""
+        raise Absent
+
+    def draft(self) -> str | None:
+        """Return the text of the draft that the person is shown now, `None`: there is none."""
         raise Absent
 
     def presence(self) -> str | None:

@@ -48,6 +48,9 @@ class FakeChannel:
         sent: messages in the order they came.
         posts: id -> what people see now; deleted ones are gone.
         edits: `(channel_id, msg_id, content)`.
+        shows_drafts: answers that grow are shown as drafts, not by edits.
+        drafts: `(channel_id, id, content)`, in the order they were shown.
+        draft: chat id -> the draft that people see now; what is sent there takes it away.
         deleted: `(channel_id, msg_id)`.
         reactions: `(channel_id, msg_id, emoji)`.
         typings: chat ids.
@@ -66,6 +69,9 @@ class FakeChannel:
     presences: list[str] = field(default_factory=list)
     failures: deque[Exception] = field(default_factory=deque)
     is_cut: bool = False
+    shows_drafts: bool = False
+    drafts: list[tuple[str, str, str]] = field(default_factory=list)
+    draft: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -146,7 +152,7 @@ class FakeChannel:
         """Return the texts that were sent, to all chats or to one."""
         return [one.content for one in self.sent if chat in {None, one.channel_id}]
 
-    def wait_for_sent(self, count: int = 1, timeout: float = 10.0) -> list[OutgoingMessage]:
+    def wait_for_sent(self, count: int = 1, timeout: float = 30.0) -> list[OutgoingMessage]:
         """Return what was sent once it is at least so many messages.
 
         Raises:
@@ -156,6 +162,16 @@ class FakeChannel:
             if not self._changed.wait_for(lambda: len(self.sent) >= count, timeout):
                 raise TimeoutError(f"{len(self.sent)} of {count} messages after {timeout:g} s")
             return list(self.sent)
+
+    def wait_for_acknowledged(self, timeout: float = 30.0) -> None:
+        """Wait until the channel has acknowledged everything that was delivered.
+
+        Raises:
+            TimeoutError: it has not within `timeout` seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._waiting, timeout):
+                raise TimeoutError(f"{len(self._waiting)} not acknowledged after {timeout:g} s")
 
     # -- the network's side of the channel
 
@@ -172,6 +188,7 @@ class FakeChannel:
             for _ in range(self._handed_out):
                 self._waiting.popleft()
             self._handed_out = 0
+            self._changed.notify_all()
 
     def connect(self, bell: asyncio.Event, check_health: Callable[[], None]) -> None:
         """Ring a bell on this loop when there is something new; nothing is handed out yet."""
@@ -198,6 +215,15 @@ class FakeChannel:
                 raise failure
             return id_
 
+    def show_draft(self, message: OutgoingMessage) -> bool:
+        """Show a draft, where there are such."""
+        self.check()
+        if self.shows_drafts:
+            with self._changed:
+                self.drafts.append((message.channel_id, message.id, message.content))
+                self.draft[message.channel_id] = message.content
+        return self.shows_drafts
+
     def _posted(self, message: OutgoingMessage) -> str:
         if self.limits.idempotent and message.id in self._taken:
             return self._taken[message.id]
@@ -205,6 +231,7 @@ class FakeChannel:
         self._taken[message.id] = id_
         self.sent.append(message)
         self.posts[id_] = Post(id_, message, message.content)
+        self.draft.pop(message.channel_id, None)
         return id_
 
     def _ring(self) -> None:
@@ -257,6 +284,9 @@ class FakePlugin(Plugin):
         self.network.edits.append((channel_id, msg_id, content))
         if msg_id in self.network.posts:
             self.network.posts[msg_id].text = content
+
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        return self.network.show_draft(message)
 
     async def session_delete(self, channel_id: str, msg_id: str) -> None:
         self.network.deleted.append((channel_id, msg_id))

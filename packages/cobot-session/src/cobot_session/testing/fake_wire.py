@@ -51,7 +51,7 @@ class FakeWire(Wire):
                 files=[str(one.path or one.filename) for one in post.message.media],
                 reactions=post.reactions,
             )
-            for post in self._network.posts.values()
+            for post in list(self._network.posts.values())  # more may come meanwhile
             if post.message.channel_id == self._fields["chat"]
         ]
 
@@ -88,6 +88,9 @@ class FakeWire(Wire):
 
     def is_typed_to(self) -> bool:
         return bool(self._network.typings)
+
+    def draft(self) -> str | None:
+        return self._network.draft.get(self._fields["chat"])
 
     def presence(self) -> str | None:
         return self._network.presences[-1] if self._network.presences else None

@@ -42,7 +42,7 @@ class Living(Part):
         make_rig().stop()
 
     def test_stop_leaves_nothing_behind(
-        self, record: PluginRecord, make_rig: Callable[[], Rig]
+        self, record: PluginRecord, channel: ChannelCase, make_rig: Callable[[], Rig]
     ) -> None:
         """Fails when a task, thread, socket or file outlives `stop`: close what `start` opened."""
         with make_rig():  # what is made once for the whole process is no leak
@@ -56,10 +56,14 @@ class Living(Part):
         tasks = rig.tasks()
         rig.kill()
         assert not tasks, f"after `stop` these tasks go on: {tasks}"
-        until(lambda: _threads() <= threads, 5.0, f"threads ended: {_threads() - threads}")
+        until(
+            lambda: _threads() <= threads,
+            channel.boundary,
+            f"threads ended: {_threads() - threads}",
+        )
         until(
             lambda: len(_open_files()) <= len(files),
-            5.0,
+            channel.boundary,
             f"files and sockets were closed: {sorted(_open_files())}",
         )
 

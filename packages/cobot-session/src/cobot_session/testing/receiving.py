@@ -140,8 +140,9 @@ class Receiving(Part):
         """Fails when input that cannot be read is fatal: log it, skip it, go on."""
         need(record, "session_receive")
         offered(person.garbles)
-        person.says("still there")
-        assert received(session, channel)[-1].content == "still there"
+        for words in ("still there", "and going on"):
+            person.says(words)
+            assert received(session, channel)[-1].content == words
         online(session, channel)
 
     def test_unacknowledged_messages_come_again_after_a_crash(
@@ -172,6 +173,23 @@ class Receiving(Part):
             person.says("second")
             contents = [one.content for one in rig.receive_some()]
         assert contents == ["second"], f"after the acknowledgement there came {contents}"
+
+    def test_restart_goes_on_where_it_was(
+        self, record: PluginRecord, make_rig: Callable[[], Rig], person: Wire
+    ) -> None:
+        """Fails when a restart begins anew: keep the cursor in `context.state`, not in `self`."""
+        need(record, "session_receive")
+        with make_rig() as rig:
+            person.says("done with")
+            rig.receive_some()
+            person.says("last before the stop")
+            rig.receive_some()
+        person.says("while it was down")
+        found: list[str] = []
+        with make_rig() as rig:
+            while "while it was down" not in found:
+                found += [one.content for one in rig.receive_some()]
+        assert "done with" not in found, f"what was acknowledged came again: {found}"
 
     def test_cancelled_receive_loses_nothing(
         self, record: PluginRecord, make_rig: Callable[[], Rig], person: Wire

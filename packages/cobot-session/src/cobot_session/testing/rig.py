@@ -51,6 +51,7 @@ class Rig:
     def __init__(self, case: ChannelCase, folder: Path, values: dict[str, Any]) -> None:
         self._case = case
         self._record = record_of(case, folder)
+        self.limits = self._record.limits
         self._folder = folder
         self._values = values
         self._ending = asyncio.Event()

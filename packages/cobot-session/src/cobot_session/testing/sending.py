@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from cobot_session.messages import Media, OutgoingMessage, new_id
+from cobot_session.messages import Media, OutgoingMessage, Receipt, new_id
 from cobot_session.testing.parts import Part, need, offered, sees, sends
 from cobot_session.testing.waiting import until
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _UNICODE = "naïve 🧑‍👩‍👧‍👦 שלום 漢字 e\u0301 🇺🇳"
 _PARTS = 3
+_SHORT_PAUSE, _LONG_PAUSE = 1.0, 3600.0
+"""Seconds: one that a test waits out, and one that no machine is slow enough to use up."""
 
 
 class Sending(Part):
@@ -123,12 +126,24 @@ class Sending(Part):
     ) -> None:
         """Fails when a pause the platform asks for is lost: raise `RateLimited(retry_after)`."""
         need(record, "session_send")
-        offered(lambda: person.refuses("rate_limited", retry_after=1.0))
-        queued = session.send(OutgoingMessage(channel.name, channel.chat, "slowly"), timeout=0.2)
-        assert queued.status == "queued", f"it was not paused: {queued}"
-        assert "RateLimited" in (queued.error or ""), f"the hook raised something else: {queued}"
-        sees(person, channel, lambda one: one.text == "slowly", "the message after the pause")
+        offered(lambda: person.refuses("rate_limited", retry_after=_SHORT_PAUSE))
+        began = time.monotonic()
+        receipt = sends(session, channel, "slowly")
+        waited = time.monotonic() - began
+        assert receipt.status == "sent", f"the receipt is {receipt}"
+        assert waited >= _SHORT_PAUSE, f"it was sent after {waited:.2f} s: `RateLimited` was lost"
         assert [one.text for one in person.seen()].count("slowly") == 1
+        offered(lambda: person.refuses("rate_limited", retry_after=_LONG_PAUSE))
+        message = OutgoingMessage(channel.name, channel.chat, "much later", id=new_id())
+
+        def tried() -> Receipt | None:
+            known = session.send(message, timeout=0.2)
+            return known if known.error or known.status != "queued" else None
+
+        paused = until(tried, channel.boundary, "the message was tried")
+        assert paused is not None
+        assert "RateLimited" in (paused.error or ""), f"`RateLimited` was lost: {paused}"
+        assert paused.status == "queued", f"it was not paused: {paused}"
 
     def test_unknown_outcome_is_never_doubled(
         self, record: PluginRecord, session: Session, channel: ChannelCase, person: Wire

@@ -1,16 +1,23 @@
-"""The contract's fifth part: typing, presence, edits, deletions, reactions."""
+"""The contract's fifth part: typing, presence, edits, drafts, deletions, reactions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cobot_session.testing.parts import Part, need, offered, sees, sends
+import pytest
+
+from cobot_session.messages import OutgoingMessage
+from cobot_session.rendering import rendered
+from cobot_session.testing.parts import Part, need, offered, received, sees, sends
 from cobot_session.testing.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cobot_session.registry import PluginRecord
     from cobot_session.session import Session
     from cobot_session.testing.case import ChannelCase, Wire
+    from cobot_session.testing.rig import Rig
 
 
 class Showing(Part):
@@ -56,6 +63,50 @@ class Showing(Part):
             edit = session.edit(channel.name, channel.chat, sent.id, "same", channel.boundary)
             assert edit.status == "sent", f"the receipt is {edit}"
 
+    def test_draft_is_shown_and_replaced(
+        self, record: PluginRecord, channel: ChannelCase, make_rig: Callable[[], Rig], person: Wire
+    ) -> None:
+        """Fails when a draft is not seen, is a message, or stays beside the next of its id."""
+        need(record, "session_draft")
+        offered(person.draft)
+        with make_rig() as rig:
+            for text in ("half", "half of it"):
+                _drafts(rig, channel, text)
+                until(
+                    lambda text=text: person.draft() == text,  # type: ignore[misc]
+                    channel.boundary,
+                    f"the draft {text!r} was shown; it shows {person.draft()!r}",
+                )
+        assert not person.seen(), f"a draft is no message, and there stands {list(person.seen())}"
+
+    def test_draft_gives_way_to_the_answer(
+        self, record: PluginRecord, session: Session, channel: ChannelCase, person: Wire
+    ) -> None:
+        """Fails when the draft is still seen, or a second message: send the whole, and only it."""
+        need(record, "session_send", "session_draft")
+        offered(person.draft)
+        person.says("tell me")
+        (message,) = received(session, channel)
+
+        def chunks() -> Iterator[str]:
+            yield "once"
+            until(
+                lambda: person.draft() or person.seen(), channel.boundary, "the beginning was shown"
+            )
+            if person.seen():
+                pytest.skip("the channel shows no drafts in this chat")
+            yield " upon a time"
+
+        receipt = session.stream(message, chunks())
+        assert receipt.status == "sent", f"the receipt is {receipt}"
+        sees(person, channel, lambda one: one.text == "once upon a time", "the whole answer")
+        assert [one.text for one in person.seen()] == ["once upon a time"]
+        until(
+            lambda: person.draft() is None,
+            channel.boundary,
+            f"the draft was gone; it shows {person.draft()!r}",
+        )
+
     def test_deletion_takes_the_message_away(
         self, record: PluginRecord, session: Session, channel: ChannelCase, person: Wire
     ) -> None:
@@ -78,3 +129,11 @@ class Showing(Part):
         sees(person, channel, lambda one: "👍" in one.reactions, "the reaction 👍")
         session.react(channel.name, channel.chat, sent.id, "", channel.boundary)
         sees(person, channel, lambda one: not one.reactions, "the reaction taken back")
+
+
+def _drafts(rig: Rig, channel: ChannelCase, text: str) -> None:
+    """Show a draft; skip where the channel has none in this chat."""
+    message = OutgoingMessage(channel.name, channel.chat, text, id="a-draft")
+    (part,) = rig.run(lambda: rendered(rig.door, message, rig.limits))
+    if not rig.run(lambda: rig.door.draft(part)):
+        pytest.skip("the channel shows no drafts in this chat")

@@ -15,15 +15,17 @@ _LOOK_EVERY = 0.02
 
 
 def until(probe: Callable[[], T], bound: float, missing: str) -> T:
-    """Return the probe's first true value.
+    """Return the probe's first true value; it is looked at once more when the time is over.
 
     Raises:
         AssertionError: there was none within `bound` seconds; the text says what was missing.
     """
     deadline = time.monotonic() + bound
     pause = threading.Event()
-    while not (value := probe()):
-        if time.monotonic() > deadline:
+    while True:
+        is_over = time.monotonic() > deadline
+        if value := probe():
+            return value
+        if is_over:
             raise AssertionError(f"within {bound:g} s: {missing}")
         pause.wait(_LOOK_EVERY)
-    return value
