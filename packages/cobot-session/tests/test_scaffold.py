@@ -27,7 +27,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,7 +35,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_new_channel_is_built_installed_found_and_passes_the_kit(tmp_path: Path) -> None:
     """From `new` to a green kit, in an environment where only its wheel has been installed."""
     folder = scaffold("my-chat", tmp_path)
@@ -64,6 +64,25 @@ def test_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ScaffoldError, match="name"):
         scaffold(name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["telegram", "fictional"])
+def test_name_of_another_channel_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Nothing is written for a channel that could not be installed beside one that there is."""
+    site, target = tmp_path / "site", tmp_path / "target"
+    target.mkdir()
+    (site / "cobot_fictional-1.0.dist-info").mkdir(parents=True)
+    points = "[cobot.plugins]\nfictional = cobot_fictional:Fictional\n"
+    (site / "cobot_fictional-1.0.dist-info" / "entry_points.txt").write_text(points, "utf-8")
+    metadata = "Metadata-Version: 2.1\nName: cobot_fictional\nVersion: 1.0\n"
+    (site / "cobot_fictional-1.0.dist-info" / "METADATA").write_text(metadata, "utf-8")
+    monkeypatch.syspath_prepend(site)
+    with pytest.raises(ScaffoldError, match=f"cannot be used together. Choose .* `my-{name}`"):
+        scaffold(name, target)
+    assert not list(target.iterdir())
+    scaffold(f"my-{name}", target)
 
 
 def test_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:

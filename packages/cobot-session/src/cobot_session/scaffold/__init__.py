@@ -12,12 +12,15 @@ import importlib_metadata
 
 from cobot_session.config import BUILT_IN
 from cobot_session.errors import CobotError
+from cobot_session.registry import installed
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_PUBLISHED = {"discord", "nostr", "telegram"}
+"""Channels whose distributions the package index has, be they installed or not."""
 _SUFFIX = ".tmpl"
 """Ends every template's name, so that no tool takes one for what it will become."""
 
@@ -61,7 +64,23 @@ def _check(name: str) -> None:
             " with lower-case letters, digits, `-` and `_`, such as `slack`"
         )
     if name in BUILT_IN or keyword.iskeyword(name):
-        raise ScaffoldError(f"the name {name!r} is taken")
+        raise ScaffoldError(f"the name {name!r} is taken: choose another, such as `my-{name}`")
+    if owner := _owner(name):
+        raise ScaffoldError(
+            f"{owner}; two channels of one id, or two distributions of one name, cannot be used"
+            f" together. Choose another name, such as `my-{name}`"
+        )
+
+
+def _owner(name: str) -> str | None:
+    """Return who has a channel's id, or the name of its distribution, already."""
+    distribution = f"cobot-{name}".replace("_", "-")
+    for one in installed():
+        if name == one.name or distribution == one.distribution.replace("_", "-").lower():
+            return f"the channel `{one.name}` is installed, from {one}"
+    if name in _PUBLISHED:
+        return f"`cobot-{name}` is published beside cobot-session"
+    return None
 
 
 def _words(name: str) -> dict[str, str]:
