@@ -16,7 +16,7 @@ pty = pytest.importorskip("pty", reason="there are no pseudo-terminals on this s
 termios = pytest.importorskip("termios")
 
 
-BOUND = 30.0
+BOUND = 45.0
 
 PROGRAM = """
 import logging, sys, threading, time
@@ -34,18 +34,18 @@ config = {"plugins": {
     "console": {"name": "ann", "poll_interval": 0.1, "on_eof": left.set},
 }}
 
-def hold():
-    end = time.monotonic() + 20
+def hold(meanwhile=lambda: None):
+    end = time.monotonic() + 60
     while not (folder / "go").exists() and time.monotonic() < end:
-        time.sleep(0.01)
+        meanwhile()
+        time.sleep(0.02)
 
 def answer(message):
     match message.content.split():
         case ["leave"]:
-            left.wait(20)
+            left.wait(60)
         case ["type"]:
-            session.typing("console", "terminal")
-            hold()
+            hold(lambda: session.typing("console", "terminal"))
         case ["presence", status]:
             session.presence(status)
         case ["talk"]:

@@ -23,7 +23,7 @@ from cobot_session.testing import FakeChannel
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 30.0
 KINDS = ["message", "edit", "reaction", "deletion", "callback"]
 
 
@@ -108,9 +108,9 @@ def test_the_agent_writes_where_it_has_heard_from(tmp_path: Path, fake: FakeChan
     """A chat that somebody let in wrote in can be written to, after a restart as well."""
     with session(tmp_path, fake, access={"users": ["ann"]}) as running:
         fake.says("hello", chat="ann's", sender="ann")
-        assert running.reply(heard(running), "hi").status == "sent"
+        assert running.reply(heard(running), "hi", BOUND).status == "sent"
     with session(tmp_path, fake, access={"users": ["ann"]}) as running:
-        assert running.send(OutgoingMessage("fake", "ann's", "again")).status == "sent"
+        assert running.send(OutgoingMessage("fake", "ann's", "again"), BOUND).status == "sent"
     assert fake.texts() == ["hi", "again"]
 
 
@@ -148,8 +148,8 @@ def test_what_was_stored_for_a_chat_that_is_barred_now_is_not_sent(
         running.stop(drain=0)
     fake.mends()
     with session(tmp_path, fake, access={"open": True, "send_to": ["new"]}) as running:
-        assert running.send(OutgoingMessage("fake", "new", "hello")).status == "sent"
-        again = running.send(OutgoingMessage("fake", "old", "late", id="late2"))
+        assert running.send(OutgoingMessage("fake", "new", "hello"), BOUND).status == "sent"
+        again = running.send(OutgoingMessage("fake", "old", "late", id="late2"), BOUND)
         assert again.status == "failed"
         while running.status()["fake"].dead != 1:
             running.poll_all_channels(wait=0.01)
@@ -179,8 +179,8 @@ def test_send_to_bounds_the_agent(
 def test_a_default_chat_is_configured(tmp_path: Path, fake: FakeChannel) -> None:
     """What `default_chat` names may be written to, whoever wrote there."""
     with session(tmp_path, fake, access={"users": ["ann"]}, default_chat="lobby") as running:
-        assert running.send(OutgoingMessage("fake", content="hello")).status == "sent"
-        assert running.send(OutgoingMessage("fake", "lobby", "hello")).status == "sent"
+        assert running.send(OutgoingMessage("fake", content="hello"), BOUND).status == "sent"
+        assert running.send(OutgoingMessage("fake", "lobby", "hello"), BOUND).status == "sent"
 
 
 def test_the_chats_heard_from_are_bounded() -> None:
@@ -202,7 +202,7 @@ def test_a_chat_is_known_in_every_spelling_of_its_id() -> None:
 
 def test_a_flood_of_one_person_is_dropped(tmp_path: Path, fake: FakeChannel) -> None:
     """What one person writes beyond the burst is counted, and others pass."""
-    block = {"open": True, "rates": {"sender_burst": 3}}
+    block = {"open": True, "rates": {"sender": 0.01, "sender_burst": 3}}
     with session(tmp_path, fake, access=block) as running:
         for number in range(10):
             fake.says(str(number), sender="mallory")
@@ -307,6 +307,19 @@ def test_a_stranger_is_told_of_once_an_hour(caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 2
 
 
+def test_where_a_stranger_is_to_be_added_is_told_whole(caplog: pytest.LogCaptureFixture) -> None:
+    """The line says under which channel, without a logger's name; nobody is no person to add."""
+    drops = Drops(logging.getLogger("x"), clock=Clock())
+    drops.note("stranger", event())
+    drops.note("stranger", event(sender_id=""))
+    drops.note("flood", event())
+    named, unnamed, fast = [record.getMessage() for record in caplog.records]
+    channel = event().channel_type
+    assert f"under `plugins.{channel}.access`: `users: ['ann']`" in named
+    assert f"under `plugins.{channel}.access`: `chats: [" in unnamed
+    assert f"`plugins.{channel}.access.rates` bounds it" in fast
+
+
 def test_a_crowd_of_strangers_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Beyond a number of lines an hour they are only counted, and that is said once."""
     drops = Drops(logging.getLogger("cobot_session.plugin.x"), clock=Clock())
@@ -337,6 +350,7 @@ def test_drops_are_counted_on_after_a_restart(tmp_path: Path, fake: FakeChannel)
             fake.says("let me in", sender="mallory", chat="evil")
             fake.says("hello", sender="ann")
             heard(running)
+            fake.wait_for_acknowledged()
     (drop,) = Beside(tmp_path / "session.db").drops()["fake"]
     assert (drop["sender"], drop["chat"], drop["count"]) == ("mallory", "evil", 2)
 
@@ -351,4 +365,4 @@ def test_a_spool_of_before_knows_the_chats_of_its_inbox(tmp_path: Path, fake: Fa
     )
     db.close()
     with session(tmp_path, fake, access={"users": ["ann"]}) as running:
-        assert running.send(OutgoingMessage("fake", "old", "hello again")).status == "sent"
+        assert running.send(OutgoingMessage("fake", "old", "hello again"), BOUND).status == "sent"

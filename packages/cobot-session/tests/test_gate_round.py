@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 30.0
 
 
 class Liar(str):

@@ -18,6 +18,7 @@ import pytest
 
 from cobot_session.errors import (
     AuthError,
+    ChannelError,
     OutcomeUnknown,
     PermanentError,
     RateLimited,
@@ -25,6 +26,7 @@ from cobot_session.errors import (
 )
 from cobot_session.messages import OutgoingMessage, Receipt, Sent
 from cobot_session.plugin import Limits, Plugin, PluginMeta
+from cobot_session.retry import pause_after
 from cobot_session.session import Session
 from cobot_session.spool import SqliteSpool
 
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 40.0
+"""Seconds for what must happen."""
+LONG = 3600.0
+"""Seconds that no test lasts: what waits for them does not go on by itself."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,22 @@ def until(claim: Callable[[], Any], what: str) -> Any:
     return value
 
 
+def deadlines(folder: Path) -> list[float]:
+    with closing(sqlite3.connect(folder / "session.db")) as db:
+        return [at for (at,) in db.execute("SELECT not_before FROM outbox ORDER BY seq")]
+
+
+def wait_for_pause(folder: Path) -> float:
+    """Wait until a pause is stored, and return when it ends."""
+    return until(lambda: max(deadlines(folder), default=0.0), "the pause is stored")
+
+
+def end_pause(folder: Path, at: float = 0.0) -> None:
+    """Let the pauses in a session's file end at another time: they are over, by default."""
+    with closing(sqlite3.connect(folder / "session.db")) as db, db:
+        db.execute("UPDATE outbox SET not_before = ? WHERE not_before > 0", [at])
+
+
 def dead_letters(folder: Path) -> dict[str, str]:
     """Return the reasons of the dead letters in a file that is, or was, a session's."""
     with closing(SqliteSpool(folder / "session.db")) as spool:
@@ -214,13 +235,12 @@ def test_chats_go_side_by_side(session: Session, wire: Wire) -> None:
 
 def test_order_is_kept_across_a_restart(tmp_path: Path, wire: Wire) -> None:
     """What was queued before goes before what is queued after."""
-    wire.answers += [RateLimited(60)]
+    wire.answers += [RateLimited(LONG)]
     with new_session(tmp_path, wire) as session:
         for n in range(5):
             queue(session, f"m{n}")
-        wire.wait_for_calls(1)
-    with closing(sqlite3.connect(tmp_path / "session.db")) as db, db:
-        db.execute("UPDATE outbox SET not_before = 0")  # a minute later
+        wait_for_pause(tmp_path)
+    end_pause(tmp_path)
     with new_session(tmp_path, wire) as session:
         assert send(session, "m5").status == "sent"
     assert wire.log == [f"send m{n}" for n in [0, 0, 1, 2, 3, 4, 5]]
@@ -235,8 +255,11 @@ def short() -> Wire:
     return Wire(Limits(text=5))
 
 
-def test_retry_resumes_at_the_part_that_failed(tmp_path: Path, short: Wire) -> None:
+def test_retry_resumes_at_the_part_that_failed(
+    tmp_path: Path, short: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Delivered parts are not sent again, and the receipt has all ids in order."""
+    monkeypatch.setattr("cobot_session.retry._FIRST_SECONDS", 0.05)
     short.answers += [None, TemporaryError("no"), False, ConnectionError("what")]
     with new_session(tmp_path, short) as session:
         receipt = send(session, "11111222223333")
@@ -250,11 +273,12 @@ def test_retry_resumes_at_the_part_that_failed(tmp_path: Path, short: Wire) -> N
 
 def test_restart_resumes_at_the_part_that_failed(tmp_path: Path, short: Wire) -> None:
     """The parts are those of the first time, also when the platform's limit has changed."""
-    short.answers += [None, RateLimited(0.3)]
+    short.answers += [None, RateLimited(LONG)]
     with new_session(tmp_path, short) as session:
         receipt = queue(session, "11111222223333")
-        short.wait_for_calls(2)
-        until(lambda: session.status()["wire"].pending == 1, "pending")
+        wait_for_pause(tmp_path)
+        assert session.status()["wire"].pending == 1
+    end_pause(tmp_path)
     short.limits = Limits(text=100)
     with new_session(tmp_path, short) as session:
         found = end(session, receipt)
@@ -291,10 +315,11 @@ def test_channel_that_renders_has_its_parts_stored(tmp_path: Path) -> None:
                 for word in message.content.split()
             ]
 
-    wire = Wire(base=Renders, answers=deque([None, RateLimited(0.3)]))
+    wire = Wire(base=Renders, answers=deque([None, RateLimited(LONG)]))
     with new_session(tmp_path, wire) as session:
         receipt = queue(session, "one two")
-        wire.wait_for_calls(2)
+        wait_for_pause(tmp_path)
+    end_pause(tmp_path)
     with new_session(tmp_path, wire) as session:
         assert end(session, receipt).status == "sent"
     assert wire.log == ["send one 1", "send two 1", "send two 1"]
@@ -318,61 +343,99 @@ def test_message_rendered_to_nothing_is_not_called_sent(tmp_path: Path) -> None:
 # -- limits of rate
 
 
-def test_rate_limit_holds_its_chat_as_long_as_told(session: Session, wire: Wire) -> None:
-    """The limited chat waits, never less than told; others go on meanwhile."""
-    wire.answers += [RateLimited(0.5)]
-    receipt = queue(session, "limited", "a")
+def test_rate_limit_holds_its_chat_and_no_other(session: Session, wire: Wire) -> None:
+    """The limited chat waits; others go on meanwhile."""
+    wire.answers += [RateLimited(LONG)]
+    queue(session, "limited", "a")
     wire.wait_for_calls(1)
     assert send(session, "free", "b").status == "sent"
-    assert end(session, receipt, "a").status == "sent"
-    assert [call.chat for call in wire.calls] == ["a", "b", "a"]
-    assert wire.calls[2].at - wire.calls[0].at >= 0.5
+    assert wire.log == ["send limited", "send free"]
+
+
+def test_repeated_send_tells_how_the_first_one_fares(
+    tmp_path: Path, session: Session, wire: Wire
+) -> None:
+    """Whoever asks again with the same id hears of the trouble and the tries."""
+    wire.answers += [RateLimited(LONG)]
+    receipt = queue(session, "limited")
+    wait_for_pause(tmp_path)
+    again = send(session, "limited", timeout=0, id=receipt.id)
+    assert (again.status, again.attempts) == ("queued", 1)
+    assert "RateLimited" in str(again.error)
+
+
+def test_rate_limit_lasts_as_long_as_told(session: Session, wire: Wire) -> None:
+    """The limited chat waits never less than told."""
+    wire.answers += [RateLimited(0.5)]
+    assert send(session, "limited").status == "sent"
+    first, second = wire.calls
+    assert second.at - first.at >= 0.5
+
+
+@pytest.fixture
+def limited_channel(short: Wire) -> Callable[[Session, float], dict[str, Receipt]]:
+    """Limit the whole channel while one chat is between two parts; return what waits."""
+
+    def limit(session: Session, seconds: float) -> dict[str, Receipt]:
+        first_part = threading.Event()
+        short.answers += [first_part, RateLimited(seconds, scope="channel")]
+        receipts = {"long": queue(session, "1111122222", "long")}
+        short.wait_for_calls(1)
+        receipts["limited"] = queue(session, "limit", "limited")
+        short.wait_for_calls(2)
+        first_part.set()
+        receipts["late"] = queue(session, "late", "late")
+        return receipts
+
+    return limit
 
 
 def test_rate_limit_of_the_channel_holds_all_its_chats_and_no_other_channel(
-    tmp_path: Path, wire: Wire
+    tmp_path: Path, short: Wire, limited_channel: Callable[[Session, float], dict[str, Receipt]]
 ) -> None:
     """With `scope="channel"` every chat of that channel waits, also between two parts."""
-    wire.limits = Limits(text=5)
-    first_part = threading.Event()
-    wire.answers += [first_part, RateLimited(0.5, scope="channel")]
     other = Wire(name="other")
-    with new_session(tmp_path, wire, other) as session:
-        long = queue(session, "1111122222", "long")
-        wire.wait_for_calls(1)
-        limited = queue(session, "limit", "limited")
-        wire.wait_for_calls(2)
-        first_part.set()
-        late = queue(session, "late", "late")
+    with new_session(tmp_path, short, other, drain=BOUND) as session:
+        receipts = limited_channel(session, LONG)
         assert send(session, "free", channel_type="other").status == "sent"
-        assert len(wire.calls) == 2
-        for receipt, chat in ((long, "long"), (limited, "limited"), (late, "late")):
-            assert end(session, receipt, chat).status == "sent"
-    assert sorted(str(call) for call in wire.calls[2:]) == ["send 22222", "send late", "send limit"]
-    assert min(call.at for call in wire.calls[2:]) - wire.calls[1].at >= 0.5
+    assert len(short.calls) == 2  # the stop has let go whatever could
+    end_pause(tmp_path)
+    with new_session(tmp_path, short, other) as session:
+        assert all(end(session, one, chat).status == "sent" for chat, one in receipts.items())
+    assert sorted(short.log[2:]) == ["send 22222", "send late", "send limit"]
+
+
+def test_rate_limit_of_the_channel_lasts_as_long_as_told(
+    tmp_path: Path, short: Wire, limited_channel: Callable[[Session, float], dict[str, Receipt]]
+) -> None:
+    """No chat of the channel goes on earlier, and all of them do."""
+    with new_session(tmp_path, short) as session:
+        receipts = limited_channel(session, 0.5)
+        assert all(end(session, one, chat).status == "sent" for chat, one in receipts.items())
+    assert sorted(short.log[2:]) == ["send 22222", "send late", "send limit"]
+    assert min(call.at for call in short.calls[2:]) - short.calls[1].at >= 0.5
 
 
 @pytest.mark.parametrize("scope", ["chat", "channel"])
 def test_rate_limit_is_kept_across_a_restart(tmp_path: Path, wire: Wire, scope: Any) -> None:
     """The deadline is stored: a restart does not ask earlier than the platform told."""
-    wire.answers += [RateLimited(1.0, scope=scope)]
+    wire.answers += [RateLimited(LONG, scope=scope)]
     with new_session(tmp_path, wire) as session:
-        receipt = queue(session, "limited", "a")
-        wire.wait_for_calls(1)
-        until(lambda: _deadlines(tmp_path)[0] > 0, "the deadline is stored")
-    with new_session(tmp_path, wire) as session:
+        limited = queue(session, "limited", "a")
+        wait_for_pause(tmp_path)
+    with new_session(tmp_path, wire, drain=BOUND) as session:
+        until(lambda: session.status()["wire"].state == "online", "online")
         other = queue(session, "other", "b")
-        assert end(session, receipt).status == "sent"
+    sent = ["send other"] if scope == "chat" else []  # the stop has let go whatever could
+    assert wire.log == ["send limited", *sent]
+    due = time.monotonic() + 0.5
+    end_pause(tmp_path, time.time() + 0.5)
+    with new_session(tmp_path, wire) as session:
+        assert end(session, limited, "a").status == "sent"
         assert end(session, other, "b").status == "sent"
-    first, *rest = wire.calls
-    held = rest if scope == "channel" else [call for call in rest if call.chat == "a"]
-    assert min(call.at for call in held) - first.at >= 0.99  # two clocks
-    assert scope == "channel" or rest[0].chat == "b"
-
-
-def _deadlines(folder: Path) -> list[float]:
-    with closing(sqlite3.connect(folder / "session.db")) as db:
-        return [at for (at,) in db.execute("SELECT not_before FROM outbox ORDER BY seq")]
+    held = wire.calls[1 + len(sent) :]
+    assert len(held) == 2 - len(sent)
+    assert min(call.at for call in held) >= due - 0.01  # two clocks
 
 
 def test_rate_limit_of_hours_is_waited_out(tmp_path: Path, session: Session, wire: Wire) -> None:
@@ -381,7 +444,7 @@ def test_rate_limit_of_hours_is_waited_out(tmp_path: Path, session: Session, wir
     told = time.time()
     queue(session, "limited")
     wire.wait_for_calls(1)
-    (deadline,) = until(lambda: [at for at in _deadlines(tmp_path) if at], "stored")
+    deadline = wait_for_pause(tmp_path)
     assert told + 5827 <= deadline <= time.time() + 5827
     for n in range(20):
         assert send(session, f"m{n}", "b").status == "sent"
@@ -397,15 +460,26 @@ def test_rate_limit_of_no_length_does_not_spin(session: Session, wire: Wire, tol
     assert wire.calls[1].at - wire.calls[0].at >= 0.1
 
 
+def test_rate_limit_without_end_is_a_day() -> None:
+    """A channel that is told to wait for ever is called again the next day."""
+    assert pause_after(RateLimited(math.inf), 1, 60.0) == 86_400
+    assert pause_after(RateLimited(86_399.5), 1, 60.0) == 86_399.5
+
+
 def test_rate_limit_beyond_the_age_of_a_message_ends_at_that_age(
     tmp_path: Path, wire: Wire
 ) -> None:
     """What cannot be delivered within `max_age` is told then, not when the limit ends."""
     wire.answers += [RateLimited(math.inf)]
-    with new_session(tmp_path, wire, max_age=0.5) as session:
-        receipt = send(session, "limited")
-        assert receipt.status == "failed"
-        assert "max_age" in (receipt.error or "")
+    with new_session(tmp_path, wire, max_age=LONG) as session:
+        receipt = queue(session, "limited")
+        wait_for_pause(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "session.db")) as db, db:
+        db.execute("UPDATE outbox SET created = ?", [time.time() - LONG + 0.5])
+    with new_session(tmp_path, wire, max_age=LONG) as session:
+        found = end(session, receipt)
+        assert found.status == "failed"
+        assert "max_age" in (found.error or "")
         assert len(wire.calls) == 1
 
 
@@ -424,6 +498,28 @@ def test_permanent_error_ends_a_message_at_once(
     assert wire.log == ["send lost", "send next"]
     assert dead_letters(tmp_path) == {f"out-{receipt.id}": "chat not found"}
     assert session.status()["wire"].dead == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(PermanentError, "failed"), (OutcomeUnknown, "unknown"), (TemporaryError, "sent")],
+)
+def test_what_a_platform_says_is_told_in_a_line(
+    tmp_path: Path,
+    session: Session,
+    wire: Wire,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[ChannelError],
+    status: str,
+) -> None:
+    """Words of any length fill no log, no receipt and no dead letter, and begin no line there."""
+    wire.answers += [kind("no\nERROR forged\x1b[2J " + "x" * 100_000)]
+    receipt = send(session, "said")
+    assert receipt.status == status
+    lines = [record.getMessage() for record in caplog.records] + [receipt.error or ""]
+    lines += dead_letters(tmp_path).values()
+    assert any("no ERROR forged [2J xxx" in line for line in lines)
+    assert all(line.isprintable() and len(line) < 1000 for line in lines)
 
 
 def test_unknown_outcome_is_told_and_not_repeated(
@@ -484,10 +580,10 @@ def test_refused_credentials_keep_what_is_queued(tmp_path: Path, wire: Wire) -> 
 
 def test_message_that_is_too_old_is_a_dead_letter(tmp_path: Path, wire: Wire) -> None:
     """Age counts from acceptance, across a restart."""
-    wire.answers += [RateLimited(60)]
+    wire.answers += [RateLimited(LONG)]
     with new_session(tmp_path, wire) as session:
         receipt = queue(session, "old")
-        wire.wait_for_calls(1)
+        wait_for_pause(tmp_path)
     with closing(sqlite3.connect(tmp_path / "session.db")) as db, db:
         db.execute("UPDATE outbox SET not_before = 0, created = created - 90000")
     with new_session(tmp_path, wire) as session:
@@ -500,11 +596,14 @@ def test_clock_that_is_set_makes_no_dead_letters(
     session: Session, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that finds out the date while a message waits does not give it up."""
-    wire.answers += [RateLimited(0.3)]
-    receipt = queue(session, "from 1970")
+    sending = threading.Event()
+    wire.answers += [sending, RateLimited(0.1)]
+    queue(session, "goes")
     wire.wait_for_calls(1)
+    receipt = queue(session, "from 1970")
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 10 * 365 * 86_400)
+    sending.set()
     assert end(session, receipt).status == "sent"
 
 
@@ -558,20 +657,22 @@ def test_crash_between_request_and_answer(
 
 def test_crash_between_parts_repeats_none(tmp_path: Path, short: Wire) -> None:
     """What is recorded as delivered is not sent again; the part after it was not called yet."""
-    short.answers += [None, RateLimited(0.3)]
+    short.answers += [None, RateLimited(LONG)]
     with new_session(tmp_path / "live", short) as session:
         receipt = queue(session, "1111122222")
-        short.wait_for_calls(2)
-        until(lambda: _deadlines(tmp_path / "live")[0] > 0, "the pause is stored")
+        wait_for_pause(tmp_path / "live")
         image = crashed(tmp_path / "live", tmp_path / "image")
-    del short.calls[2:]
+    end_pause(image)
     with new_session(image, short) as session:
         assert end(session, receipt).status == "sent"
     assert short.log == ["send 11111", "send 22222", "send 22222"]
 
 
-def test_call_under_way_may_end_when_its_channel_does(tmp_path: Path) -> None:
+def test_call_under_way_may_end_when_its_channel_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A channel that is started anew, or ends, is given time to hear how its sends went."""
+    monkeypatch.setattr("cobot_session.supervisor._RESTART_SETTLE_SECONDS", BOUND)
     refused = threading.Event()
 
     class Refused(Sender):
@@ -586,7 +687,7 @@ def test_call_under_way_may_end_when_its_channel_does(tmp_path: Path) -> None:
         wire.wait_for_calls(1)
         refused.set()
         until(lambda: session.status()["wire"].state == "failed", "failed")
-        threading.Timer(1.5, sending.set).start()
+        threading.Timer(1.5, sending.set).start()  # later than a stop would wait for it
         assert end(session, receipt).status == "sent"
 
 
@@ -604,6 +705,8 @@ def test_channel_that_is_replaced_while_sending_is_unknown(tmp_path: Path) -> No
     with new_session(tmp_path, wire, stall_after=1.0) as session:
         receipt = send(session, "stuck")
         assert receipt.status == "unknown"
+        house = session._engine.house  # the machine may hold up the next life for longer
+        house.settings = house.settings.model_copy(update={"stall_after": LONG})
         assert send(session, "next").status == "sent"
         stuck.set()
     assert wire.log.count("send stuck") <= 1  # it may have left late: nobody can say
@@ -618,23 +721,22 @@ def test_changes_never_overtake_the_send_they_are_about(session: Session, wire: 
     wire.answers += [sending]
     receipt = queue(session, "hello")
     wire.wait_for_calls(1)
-    results: list[Receipt] = []
-    changes = [
-        lambda: session.edit("wire", "a", receipt.id, "better", timeout=0),
-        lambda: session.react("wire", "a", receipt.id, "👍", timeout=0),
-        lambda: session.delete("wire", "a", receipt.id, timeout=BOUND),
+    results = [
+        session.edit("wire", "a", receipt.id, "better", timeout=0),
+        session.react("wire", "a", receipt.id, "👍", timeout=0),
+        session.delete("wire", "a", receipt.id, timeout=0),
     ]
-    threading.Timer(0.1, sending.set).start()
-    results = [change() for change in changes]
-    assert [one.status for one in results] == ["queued", "queued", "sent"]
+    assert [one.status for one in results] == ["queued", "queued", "queued"]
+    sending.set()
+    assert [end(session, one).status for one in results] == ["sent", "sent", "sent"]
     assert wire.log == ["send hello", "edit p1 better", "react p1 👍", "delete p1"]
 
 
 def test_changes_may_name_a_message_of_the_platform(session: Session, wire: Wire) -> None:
     """An id that is no receipt's of that chat is the platform's own."""
     receipt = send(session, "hello", "b", id="42")
-    assert session.edit("wire", "a", "42", "better").status == "sent"
-    assert session.edit("wire", "b", "42", "better").status == "sent"
+    assert session.edit("wire", "a", "42", "better", timeout=BOUND).status == "sent"
+    assert session.edit("wire", "b", "42", "better", timeout=BOUND).status == "sent"
     assert wire.log[1:] == ["edit 42 better", f"edit {receipt.message_ids[0]} better"]
 
 
@@ -642,14 +744,14 @@ def test_edit_follows_its_text_in_parts(tmp_path: Path, short: Wire) -> None:
     """A text that grew sends what is more, one that shrank deletes what is too much."""
     with new_session(tmp_path, short) as session:
         receipt = send(session, "11111")
-        grown = session.edit("wire", "a", receipt.id, "aaaaabbbbbccc")
+        grown = session.edit("wire", "a", receipt.id, "aaaaabbbbbccc", timeout=BOUND)
         assert grown.message_ids == ("p1", "p2", "p3")
         assert end(session, receipt).message_ids == ("p1", "p2", "p3")
-        shrunk = session.edit("wire", "a", receipt.id, "xx")
+        shrunk = session.edit("wire", "a", receipt.id, "xx", timeout=BOUND)
         assert shrunk.message_ids == ("p1",)
-        again = session.edit("wire", "a", receipt.id, "yyyyyzzzzz")
+        again = session.edit("wire", "a", receipt.id, "yyyyyzzzzz", timeout=BOUND)
         assert again.message_ids == ("p1", "p4")
-        session.delete("wire", "a", receipt.id)
+        session.delete("wire", "a", receipt.id, timeout=BOUND)
     assert short.log == [
         "send 11111",
         *("edit p1 aaaaa", "send bbbbb", "send ccc"),
@@ -664,9 +766,9 @@ def test_edit_that_fails_half_way_is_remembered_as_it_stands(tmp_path: Path, sho
     with new_session(tmp_path, short) as session:
         receipt = send(session, "11111")
         short.answers += [None, None, PermanentError("flood")]
-        partial = session.edit("wire", "a", receipt.id, "aaaaabbbbbccc")
+        partial = session.edit("wire", "a", receipt.id, "aaaaabbbbbccc", timeout=BOUND)
         assert (partial.status, partial.message_ids) == ("partial", ("p1", "p2"))
-        again = session.edit("wire", "a", receipt.id, "xxxxxyyyyyzzz")
+        again = session.edit("wire", "a", receipt.id, "xxxxxyyyyyzzz", timeout=BOUND)
         assert again.message_ids == ("p1", "p2", "p3")
     assert short.log[-3:] == ["edit p1 xxxxx", "edit p2 yyyyy", "send zzz"]
 
@@ -676,8 +778,11 @@ def test_edit_that_cannot_delete_keeps_what_is_too_much(tmp_path: Path, short: W
     short.base = Editor
     with new_session(tmp_path, short) as session:
         receipt = send(session, "1111122222")
-        session.edit("wire", "a", receipt.id, "xx")
-        assert session.edit("wire", "a", receipt.id, "aaaaabbbbb").message_ids == ("p1", "p2")
+        session.edit("wire", "a", receipt.id, "xx", timeout=BOUND)
+        assert session.edit("wire", "a", receipt.id, "aaaaabbbbb", timeout=BOUND).message_ids == (
+            "p1",
+            "p2",
+        )
     assert short.log[2:] == ["edit p1 xx", "edit p1 aaaaa", "edit p2 bbbbb"]
 
 
@@ -685,7 +790,7 @@ def test_edit_with_an_unknown_outcome_is_repeated(session: Session, wire: Wire) 
     """Doing it twice is doing it once: changes are repeated on every channel."""
     receipt = send(session, "hello")
     wire.answers += [OutcomeUnknown("the connection broke")]
-    assert session.edit("wire", "a", receipt.id, "better").status == "sent"
+    assert session.edit("wire", "a", receipt.id, "better", timeout=BOUND).status == "sent"
     assert wire.log[1:] == ["edit p1 better", "edit p1 better"]
 
 
@@ -694,9 +799,10 @@ def test_edit_that_outlives_its_session_keeps_what_was_rendered(tmp_path: Path) 
     wire = Wire(base=Rendering)
     with new_session(tmp_path, wire) as session:
         receipt = send(session, "hello")
-        wire.answers += [RateLimited(0.5)]
+        wire.answers += [RateLimited(LONG)]
         session.edit("wire", "a", receipt.id, "*better*", timeout=0)
-        wire.wait_for_calls(2)
+        wait_for_pause(tmp_path)
+    end_pause(tmp_path)
     with new_session(tmp_path, wire):
         wire.wait_for_calls(3)
     assert wire.log[1:] == ["edit p1 bold better", "edit p1 bold better"]
@@ -707,9 +813,9 @@ def test_change_of_a_message_that_was_not_delivered_is_told(session: Session, wi
     wire.answers += [PermanentError("chat not found")]
     receipt = send(session, "lost")
     for change in (
-        session.edit("wire", "a", receipt.id, "better"),
-        session.delete("wire", "a", receipt.id),
-        session.react("wire", "a", receipt.id, "👍"),
+        session.edit("wire", "a", receipt.id, "better", timeout=BOUND),
+        session.delete("wire", "a", receipt.id, timeout=BOUND),
+        session.react("wire", "a", receipt.id, "👍", timeout=BOUND),
     ):
         assert change.status == "failed"
         assert f"message {receipt.id} is failed and has no id" in (change.error or "")
@@ -719,7 +825,7 @@ def test_change_of_a_message_that_was_not_delivered_is_told(session: Session, wi
 def test_failed_change_is_no_dead_letter(tmp_path: Path, session: Session, wire: Wire) -> None:
     """A reaction that was refused is told and forgotten: nobody will replay it."""
     wire.answers += [PermanentError("no such emoji")]
-    assert session.react("wire", "a", "m1", "🫥").status == "failed"
+    assert session.react("wire", "a", "m1", "🫥", timeout=BOUND).status == "failed"
     assert dead_letters(tmp_path) == {}
 
 
@@ -776,7 +882,7 @@ def test_id_sent_again_as_its_message_ends_is_told_the_end(
 
 def test_known_id_in_another_chat_is_refused_at_once(tmp_path: Path, wire: Wire) -> None:
     """An id belongs to one message: another chat's is neither sent again nor waited for."""
-    wire.answers += [RateLimited(60)]
+    wire.answers += [RateLimited(LONG)]
     with new_session(tmp_path, wire, Wire(name="other")) as session:
         queue(session, "here", id="same")
         for chat, channel in (("b", "wire"), ("a", "other")):
@@ -829,7 +935,7 @@ def test_receipt_tells_what_is_true_after_the_timeout(session: Session, wire: Wi
 
 def test_stopping_tells_everyone_who_waits(tmp_path: Path, wire: Wire) -> None:
     """Who waits for a send when the session stops learns that it is stored."""
-    wire.answers += [RateLimited(60)]
+    wire.answers += [RateLimited(LONG)]
     session = new_session(tmp_path, wire)
     session.start()
     results: list[Receipt] = []
@@ -849,7 +955,7 @@ def test_stopping_tells_everyone_who_waits(tmp_path: Path, wire: Wire) -> None:
 
 def test_stop_sends_what_can_be_sent(tmp_path: Path, wire: Wire) -> None:
     """The drain delivers what waits, and leaves what has to wait longer."""
-    wire.answers += [RateLimited(60)]
+    wire.answers += [RateLimited(LONG)]
     with new_session(tmp_path, wire, drain=BOUND) as session:
         queue(session, "limited", "limited")
         wire.wait_for_calls(1)

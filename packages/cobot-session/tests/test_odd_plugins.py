@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 40.0
 
 
 class Odd(Plugin):
@@ -39,10 +39,12 @@ class Odd(Plugin):
         type(self).sent.append(message.content)
 
 
-def session_with(tmp_path: Path, odd: type[Odd], **more: Any) -> Session:
+def session_with(
+    tmp_path: Path, odd: type[Odd], stall_after: float = 3600.0, **more: Any
+) -> Session:
     odd.sent = []
     plugins: dict[str, Any] = {
-        "session": {"stall_after": 2.0, "drain": 0.5},
+        "session": {"stall_after": stall_after, "drain": 0.5},
         "workspace": {"path": str(tmp_path)},
         "odd": {"access": {"open": True}, **more},
     }
@@ -142,6 +144,8 @@ def test_exception_that_no_hook_may_raise_is_trouble_like_any_other(
 def test_refused_credentials_stay_refused_whatever_the_stop_does(tmp_path: Path) -> None:
     """A channel that is refused while sending is failed at once, and stays so."""
 
+    stopped = threading.Event()
+
     class Refused(Odd):
         lives = 0
 
@@ -153,11 +157,12 @@ def test_refused_credentials_stay_refused_whatever_the_stop_does(tmp_path: Path)
 
         async def stop(self) -> None:
             threading.Event().wait(3)  # what an `async def` must not do
+            stopped.set()
 
-    with session_with(tmp_path, Refused) as session:
+    with session_with(tmp_path, Refused, stall_after=2.0) as session:
         session.send(OutgoingMessage("odd", "1", "x"), timeout=0)
         until(lambda: session.status()["odd"].state == "failed", BOUND, "it failed")
-        threading.Event().wait(4)  # longer than the stop blocks, and than the stall takes
+        assert stopped.wait(BOUND)  # it blocks for longer than the stall takes
         assert session.status()["odd"].state == "failed"
     assert Refused.lives == 1
 
@@ -241,8 +246,8 @@ def test_wrong_nack_leaves_the_message_in_hand(tmp_path: Path, fake: FakeChannel
 def test_id_of_another_chat_is_refused(tmp_path: Path, fake: FakeChannel) -> None:
     """A receipt never tells of another chat's message."""
     with running(tmp_path, fake) as session:
-        assert session.send(OutgoingMessage("fake", "1", "x", id="k")).status == "sent"
-        other = session.send(OutgoingMessage("fake", "2", "y", id="k"))
+        assert session.send(OutgoingMessage("fake", "1", "x", id="k"), BOUND).status == "sent"
+        other = session.send(OutgoingMessage("fake", "2", "y", id="k"), BOUND)
     assert other.status == "failed"
     assert "was used in another chat" in (other.error or "")
 

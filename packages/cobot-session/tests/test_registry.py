@@ -618,13 +618,16 @@ def test_the_record_shows_no_settings(modelled):
 @pytest.mark.parametrize("body", ["{hang}", "class Channel:\n    def __init__(self): {hang}"])
 def test_a_plugin_that_hangs_is_left_behind(site, monkeypatch, body):
     """Whether its import or its constructor never comes back: the others are loaded."""
-    monkeypatch.setattr("cobot_session.registry.stranger.PATIENCE", 0.2)
     site.channel("alpha")
-    site.plugin("stuck", body.format(hang="__import__('threading').Event().wait(60)"))
-    records = load().records
+    site.plugin("stuck", body.format(hang="__import__('threading').Event().wait(600)"))
+    for patience in (0.2, 2, 20):  # on a busy machine the healthy one may need more
+        monkeypatch.setattr("cobot_session.registry.stranger.PATIENCE", patience)
+        records = load().records
+        assert records["stuck"].state == "failed"
+        assert f"has not come back within {patience:g} s" in records["stuck"].reason
+        if records["alpha"].state == "ready":
+            break
     assert records["alpha"].state == "ready"
-    assert records["stuck"].state == "failed"
-    assert "has not come back within 0.2 s" in records["stuck"].reason
 
 
 def test_a_default_channel_that_is_none(site):

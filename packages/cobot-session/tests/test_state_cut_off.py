@@ -14,7 +14,7 @@ from cobot_session.state import PluginState
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOUND = 15.0
+BOUND = 40.0
 """Seconds that an event may take on a busy machine before the test fails."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cobot_session.inbox import Inbox
     from cobot_session.roster import Roster
-    from cobot_session.spool import Backlog, Spool
+    from cobot_session.spool import Backlog, Item, Spool
 
 log = logging.getLogger("cobot_session")
 
@@ -52,13 +52,16 @@ class Bulletin:
 
     def restore(self, backlog: Backlog) -> None:
         """Take up open messages; what belongs to no plugin of today goes on waiting."""
+        for supervisor in self._roster:
+            if backlog.book is not None:
+                supervisor.gate.take_up(backlog.book)
         self._inbox.add(backlog.entries)
         waiting: dict[str, int] = {}
-        for item in backlog.items:
+        for item in [*backlog.items, *filter(self._may_go, backlog.posted)]:
             channel_type = item.message.channel_type
-            supervisor = self._roster.get(channel_type)
-            if supervisor is not None:
-                supervisor.outbox.add(item)
+            owner = self._roster.get(channel_type)
+            if owner is not None:
+                owner.outbox.add(item)
             else:
                 waiting[channel_type] = waiting.get(channel_type, 0) + 1
         for channel_type, count in waiting.items():
@@ -67,8 +70,16 @@ class Bulletin:
             )
         for supervisor in self._roster:
             supervisor.vitals.dead = backlog.dead.get(supervisor.record.id, 0)
-            if backlog.book is not None:
-                supervisor.gate.take_up(backlog.book)
+
+    def _may_go(self, item: Item) -> bool:
+        """Refuse, as `send` does and without a dead letter, what may not be written there."""
+        its = self._roster.get(item.message.channel_type)
+        why = its and its.gate.reach.refusal(item.message.channel_id)
+        if not why:
+            return True
+        item.error = why
+        heed(self._spool.finish(item, item.receipt("failed")))
+        return False
 
     def _take_reopened(self, future: Future[Backlog]) -> None:
         if future.exception() is None:

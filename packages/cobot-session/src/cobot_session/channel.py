@@ -7,13 +7,17 @@ import contextlib
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.mailbox import Mailbox
 from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+
+T = TypeVar("T")
 
 log = logging.getLogger("cobot_session.channel")
 
@@ -42,6 +46,9 @@ class Channel:
         self.workers = Workers(f"{name}-hook")
         self.loop.set_default_executor(self.workers)
         self.retired = False
+        self._asked: dict[Future[Any], Exception] = {}
+        """What was asked of the loop and is not answered, and what it fails with."""
+        self._is_ending = False
         self._main = main
         self._on_end = on_end
         self._pinged: float | None = None
@@ -70,10 +77,31 @@ class Channel:
         if self._pinged is not None:
             self._pinged = time.monotonic()
 
+    def call(self, make: Callable[[], Coroutine[Any, Any, T]], gone: Exception) -> Future[T]:
+        """Run a coroutine on the loop.
+
+        Args:
+            make: makes it, on the loop: one that is made and never begun would be told of.
+            gone: what the future fails with when the loop ends before it.
+        """
+        answer: Future[T] = Future()
+        self._asked[answer] = gone
+        answer.add_done_callback(self._asked.pop)
+        if not self.mailbox.post(self._answer, make, answer, gone) or self._is_ending:
+            _fail(answer, gone)
+        return answer
+
     def join(self, timeout: float) -> bool:
         """Wait for the end; false when it took too long."""
         self._thread.join(max(0.0, timeout))
         return not self._thread.is_alive()
+
+    def _answer(
+        self, make: Callable[[], Coroutine[Any, Any, T]], answer: Future[T], gone: Exception
+    ) -> None:
+        if not answer.done() and not self._is_ending:
+            task = self.loop.create_task(make())
+            task.add_done_callback(partial(_pass_on, answer, gone))
 
     def _pong(self) -> None:
         self._pinged = None
@@ -87,9 +115,12 @@ class Channel:
         except Exception:
             log.exception("%s: ended by a defect", self.name)
         finally:
+            self._is_ending = True
             try:
                 self._sweep()
             finally:
+                for answer, gone in list(self._asked.items()):
+                    _fail(answer, gone)
                 self._on_end(self)
 
     def _sweep(self) -> None:
@@ -101,6 +132,20 @@ class Channel:
             self.workers.shutdown()
             asyncio.set_event_loop(None)
             self.loop.close()
+
+
+def _pass_on(answer: Future[T], gone: Exception, task: asyncio.Task[T]) -> None:
+    error = gone if task.cancelled() else task.exception()
+    if error is not None:
+        _fail(answer, error)
+        return
+    with contextlib.suppress(InvalidStateError):
+        answer.set_result(task.result())
+
+
+def _fail(answer: Future[T], error: BaseException) -> None:
+    with contextlib.suppress(InvalidStateError):  # it has failed already
+        answer.set_exception(error)
 
 
 async def _close_generators(loop: asyncio.AbstractEventLoop) -> None:

@@ -55,7 +55,7 @@ class Delivery:
         may_not: returns why the agent may not write to a chat; `None`: it may.
         on_end: told of each item that is at an end, what became of it, and whether it is a dead
             letter; in any thread.
-        redact: takes secrets out of what a channel says.
+        told: returns what a channel says, in a bounded line without secrets.
         log: the channel's logger.
     """
 
@@ -71,7 +71,7 @@ class Delivery:
         resend_unknown: bool,
         may_not: Callable[[str], str | None],
         on_end: Callable[[Item, Receipt, bool], None],
-        redact: Callable[[str], str],
+        told: Callable[[object], str],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self.closing = False
@@ -86,7 +86,7 @@ class Delivery:
         self._resend_unknown = resend_unknown
         self._may_not = may_not
         self._on_end = on_end
-        self._redact = redact
+        self._words = told
         self._log = log
         self._channel_due = 0.0
         self._told: set[str] = set()
@@ -136,6 +136,8 @@ class Delivery:
         """Take the steps that are left."""
         gone: set[str | None] = set()
         while item.done < len(steps):
+            if item.done and self._pause(item) > 0:  # a stop or crash meanwhile forgets no part
+                await self._mailbox.wait(self._spool.progress(item))
             await self._rest(item)
             step = steps[item.done]
             await self._before(item, step)
@@ -159,13 +161,17 @@ class Delivery:
         item.whole_channel = False
         safe = step.repeatable or self._limits.idempotent
         item.in_flight = not safe
-        if safe and item.done == 0 and (item.parts is None or item.parts_stored):
+        noted = item.done == 0 and (item.parts is None or item.parts_stored)
+        if safe and noted and item.lasts:
             return
         try:
-            await self._mailbox.wait(self._spool.progress(item))
+            await self._mailbox.wait(
+                self._spool.lasting() if safe and noted else self._spool.progress(item)
+            )
         except Exception:
             item.in_flight = False  # it was not recorded, and will not be called
             raise
+        item.lasts = True
         item.parts_stored = item.parts is not None
 
     def _after(self, item: Item, step: Step, outcome: Sent) -> None:
@@ -213,7 +219,7 @@ class Delivery:
         if isinstance(error, AuthError):
             await self._record(item, error)
             raise error
-        reason = self._redact(str(error)) or type(error).__name__
+        reason = self._words(error) or type(error).__name__
         if isinstance(error, PermanentError):
             await self._give_up(item, reason)
             return True
@@ -235,7 +241,7 @@ class Delivery:
     async def _record(self, item: Item, error: Exception) -> None:
         self._door.check()
         item.in_flight = False
-        words = self._redact(str(error))
+        words = self._words(error)
         item.error = f"{type(error).__name__}: {words}" if words else type(error).__name__
         try:
             await self._mailbox.wait(self._spool.progress(item))
@@ -250,15 +256,19 @@ class Delivery:
             PermanentError: the item is too old.
         """
         chat = item.message.channel_id
-        too_old = item.since + self._max_age
         try:
-            while (left := min(max(item.due, self._channel_due), too_old) - time.monotonic()) > 0:
+            while (left := self._pause(item)) > 0:
                 self.resting.add(chat)
                 await asyncio.sleep(left)
         finally:
             self.resting.discard(chat)
-        if time.monotonic() >= too_old:
+        if time.monotonic() >= item.since + self._max_age:
             raise PermanentError(f"not delivered within {self._max_age:g} s (max_age)")
+
+    def _pause(self, item: Item) -> float:
+        """Return how many seconds an item still has to wait, which is no longer than it may."""
+        due = max(item.due, self._channel_due)
+        return min(due, item.since + self._max_age) - time.monotonic()
 
     # -- ending
 
@@ -294,8 +304,8 @@ class Delivery:
 
     def _ended(self, item: Item, receipt: Receipt, dead: bool, stored: Future[None]) -> None:
         """Tell of an end that is stored, whether or not its lane is still there to wait for it."""
-        if stored.exception() is None and self._outbox.remove(item, receipt):
-            self._on_end(item, receipt, dead)
+        if stored.exception() is None:
+            self._outbox.remove(item, receipt, partial(self._on_end, item, receipt, dead))
 
     def _tell_once(self, error: Exception) -> None:
         """Log the traceback of what is no word of the contract, once for each place it is from."""
@@ -305,6 +315,6 @@ class Delivery:
             return
         self._told.add(place)
         if isinstance(error, ChannelError | SpoolError):
-            self._log.warning("%s; it is tried again", error)
+            self._log.warning("%s; it is tried again", self._words(error))
         else:
             self._log.warning("unexpected; it is tried again", exc_info=error)

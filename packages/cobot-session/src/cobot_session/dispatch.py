@@ -141,8 +141,9 @@ class Dispatch:
         return posting.answer
 
     def accept(self, items: list[Item]) -> None:
-        """Put items that have been stored into their lanes."""
+        """Put items that have been written into their lanes."""
         for item in items:
+            item.lasts = False
             item.parts_stored = item.parts is not None
             self._supervisor(item).outbox.add(item)
 

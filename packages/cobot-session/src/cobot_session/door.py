@@ -26,7 +26,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 HEALTH_SECONDS = 10.0
 ASIDE_SECONDS = 30.0
-"""Bound of typing, presence, rendering, the default chat, and of telling an observer."""
+"""Bound of typing, presence, drafts, rendering, the default chat, and of telling an observer."""
 FETCH_SECONDS = 300.0
 
 
@@ -122,6 +122,10 @@ class Door:
             content=content,
             message=message,
         )
+
+    async def draft(self, message: OutgoingMessage) -> bool:
+        """Show a part of an answer that is being written; false: there are no drafts there."""
+        return await self._call("session_draft", ASIDE_SECONDS, message=message) is not False
 
     async def delete(self, channel_id: str, msg_id: str) -> Sent:
         """Delete a message."""

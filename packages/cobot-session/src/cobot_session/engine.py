@@ -7,7 +7,7 @@ import math
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.bulletin import Bulletin, heed
 from cobot_session.consumer import Consumer
@@ -17,6 +17,7 @@ from cobot_session.futures import done, failed, gathered
 from cobot_session.handling import Handler, Handling
 from cobot_session.house import House
 from cobot_session.inbox import Inbox
+from cobot_session.lines import in_a_line
 from cobot_session.plugin import PluginContext
 from cobot_session.redact import Redactor, secrets_in
 from cobot_session.registry import Registry
@@ -29,15 +30,18 @@ from cobot_session.timers import Timers
 from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
     from cobot_session.config import Config
+    from cobot_session.door import Door
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
     from cobot_session.plugin import State
     from cobot_session.session import Session
     from cobot_session.spool import Entry, Item, Spool
+
+T = TypeVar("T")
 
 SPOOL_FILE = "session.db"
 LOCK_FILE = "session.lock"
@@ -164,7 +168,7 @@ class Engine:
             context=self._context,
             tell=self.roster.tell,
             on_end=self._item_ended,
-            redact=self._redactor.redact,
+            told=lambda words: in_a_line(self._redactor.redact(str(words))),
             states=backlog.states,
             heard=backlog.heard,
             drops=backlog.drops,
@@ -285,13 +289,21 @@ class Engine:
 
     def preview(self, msg_id: str, part: OutgoingMessage) -> Future[Any]:
         """Show a rendered part in place of a message; it is stored nowhere."""
-        chat = part.channel_id
+        return self._show(part, lambda door: door.edit(part.channel_id, msg_id, part.content, part))
+
+    def draft(self, part: OutgoingMessage) -> Future[bool]:
+        """Show a rendered part as a draft, stored nowhere; false: there are none in its chat."""
+        return self._show(part, lambda door: door.draft(part))
+
+    def _show(
+        self, part: OutgoingMessage, call: Callable[[Door], Coroutine[Any, Any, T]]
+    ) -> Future[T]:
         supervisor = self.roster.get(part.channel_type)
         if supervisor is None:
             return failed(SessionError(self.roster.absence(part.channel_type)))
-        if (refusal := supervisor.gate.reach.refusal(chat)) is not None:
+        if (refusal := supervisor.gate.reach.refusal(part.channel_id)) is not None:
             return failed(PermanentError(refusal))
-        return supervisor.call(lambda door: door.edit(chat, msg_id, part.content, part))
+        return supervisor.call(call)
 
     def typing(self, channel_type: str, channel_id: str) -> bool:
         """Show that an answer is being written; false when the channel cannot, or may not there."""

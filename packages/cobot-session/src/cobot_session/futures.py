@@ -26,22 +26,6 @@ def failed(error: Exception) -> Future[T]:
     return future
 
 
-def or_else(future: Future[T], error: Exception) -> Future[T]:
-    """Return a future like another one, which fails where that is cancelled."""
-    answer: Future[T] = Future()
-
-    def pass_on(done: Future[T]) -> None:
-        if done.cancelled():
-            answer.set_exception(error)
-        elif (raised := done.exception()) is not None:
-            answer.set_exception(raised)
-        else:
-            answer.set_result(done.result())
-
-    future.add_done_callback(pass_on)
-    return answer
-
-
 def gathered(futures: Mapping[str, Future[T]]) -> Future[dict[str, T]]:
     """Return a future of all results; it fails as the first that fails does."""
     whole: Future[dict[str, T]] = Future()

@@ -28,7 +28,7 @@ class House:
         context: makes a plugin's context from its name and its state.
         tell: tells every observer: the hook's name and its arguments.
         on_end: told of each item that is at an end.
-        redact: takes secrets out of a text.
+        told: returns what others say, in a bounded line without secrets.
         states: what each plugin's state was when the spool was opened.
         heard: the chats that each channel had heard from when the spool was opened.
         drops: whom each channel had refused last, then.
@@ -42,7 +42,7 @@ class House:
     context: Callable[[str, State], PluginContext]
     tell: Callable[..., None]
     on_end: Callable[[Item, Receipt], None]
-    redact: Callable[[str], str]
+    told: Callable[[object], str]
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     heard: dict[str, list[str]] = field(default_factory=dict)
     drops: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

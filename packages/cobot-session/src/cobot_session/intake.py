@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cobot_session.errors import AuthError, SpoolError
+from cobot_session.lines import in_a_line
 from cobot_session.normalise import incoming
 from cobot_session.retry import backoff, pause_after
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from cobot_session.channel import Channel
     from cobot_session.door import Door
@@ -132,20 +132,22 @@ class Intake:
         What is refused waits for nothing, so a flood of it has to let the lanes have their turn.
         """
         passed = []
-        for number, raw in enumerate(batch):
+        for number, raw in enumerate(batch, start=1):
             if number % _IN_A_ROW == 0:
                 await asyncio.sleep(0)
             try:
                 message = incoming(raw, self._channel_type)
             except Exception as error:  # noqa: BLE001 - one odd item must not cost the batch
                 self._vitals.drop("malformed")
-                self._log.warning("dropped a malformed message: %s", error)
+                self._log.warning("dropped a malformed message: %s", in_a_line(error))
                 continue
             refusal = self._gate.refusal(message)
             if refusal is None:
                 passed.append(message)
             else:
                 self._vitals.drop(refusal)
+        if not passed:
+            await asyncio.sleep(0)
         return passed
 
     async def _store(self, messages: list[IncomingMessage], stage: Stage) -> None:
@@ -158,10 +160,16 @@ class Intake:
         failures = 0
         while True:
             self._door.check()
-            future = self._house.spool.store(self._channel_type, wanted, stage.changes, heard)
+            stored = self._house.spool.store(
+                self._channel_type,
+                wanted,
+                stage.changes,
+                heard,
+                foreseen=self._is_awaited(wanted),
+                written=partial(self._written, messages, wanted, stage),
+            )
             try:
-                future.add_done_callback(partial(self._stored, messages, wanted, stage))
-                await self._channel.mailbox.wait(future)
+                await self._channel.mailbox.wait(stored)
                 break
             except SpoolError as error:
                 failures += 1
@@ -170,17 +178,24 @@ class Intake:
         if failures:
             self._on_life()
 
-    def _stored(
+    def _is_awaited(self, wanted: list[IncomingMessage]) -> bool:
+        """Return whether one message alone is about to be handed out; of many, few are at once."""
+        if len(wanted) != 1:
+            return False
+        return self._house.inbox.is_awaited((self._channel_type, wanted[0].channel_id))
+
+    def _written(
         self,
         messages: list[IncomingMessage],
         wanted: list[IncomingMessage],
         stage: Stage,
-        future: Future[list[Entry]],
+        entries: list[Entry],
     ) -> None:
-        """Hand on what is stored, whether or not its channel is still there to wait for it."""
-        if future.exception() is not None:
-            return
-        entries = future.result()
+        """Hand on what is stored, whether or not its channel is still there to wait for it.
+
+        The platform is told, by the next call of the channel, only when it lasts: what a power cut
+        takes is received again.
+        """
         self._state.commit(stage.changes)
         self._gate.reach.hear(one.channel_id for one in messages)
         self._vitals.count(received=len(entries))

@@ -76,8 +76,8 @@ class Life:
             self._lanes.abandon()
 
     def aside(self, call: Callable[[Door], Any]) -> bool:
-        """Call the plugin soon, with nobody waiting."""
-        if self.door is None:
+        """Call the plugin soon, with nobody waiting; false before its start and after its end."""
+        if not self._serving:
             return False
         return self.channel.mailbox.post(self._aside, call)
 
@@ -136,7 +136,8 @@ class Life:
         try:
             return await self._door().default_chat()
         except Exception as error:  # noqa: BLE001 - no reason not to run
-            self._owner.log.warning("its default chat cannot be told: %s", error)
+            words = self._house.told(error)
+            self._owner.log.warning("its default chat cannot be told: %s", words)
             return None
 
     async def serve(self) -> None:
@@ -174,6 +175,7 @@ class Life:
         if self._lanes is not None:
             await self._lanes.close(drain, settle)
         await self._owner.news.flush(door, _NEWS_SECONDS)
+        self._serving = False
         for task in list(self._asides):
             task.cancel()
         try:
@@ -220,7 +222,7 @@ class Life:
             resend_unknown=settings.on_unknown == "resend",
             may_not=owner.gate.reach.refusal,
             on_end=self._item_ended,
-            redact=self._house.redact,
+            told=self._house.told,
             log=owner.log,
         )
         return Lanes(owner.outbox, delivery, mailbox, on_auth_error=self._refused, log=owner.log)
@@ -279,7 +281,7 @@ class Life:
             self._healthy = False
             self._owner.trouble(error)
             return
-        vitals.latency, vitals.detail = health.latency, self._house.redact(health.detail)
+        vitals.latency, vitals.detail = health.latency, self._house.told(health.detail)
         self._healthy = health.ok
         if health.ok:
             self._received()
@@ -294,6 +296,8 @@ class Life:
             self._aside(lambda door: door.presence(wish))
 
     def _aside(self, call: Callable[[Door], Any]) -> None:
+        if not self._serving:
+            return
         task = asyncio.create_task(self._quietly(call))
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
@@ -302,4 +306,4 @@ class Life:
         try:
             await call(self._door())
         except Exception as error:  # noqa: BLE001 - nobody waits for it, nothing depends on it
-            self._owner.log.info("%s: %s", type(error).__name__, error)
+            self._owner.log.info("%s: %s", type(error).__name__, self._house.told(error))

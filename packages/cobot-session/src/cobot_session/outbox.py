@@ -28,7 +28,8 @@ class Outbox:
         self._channel_type = channel_type
         self._lock = threading.Lock()
         self._lanes: dict[str, deque[Item]] = {}
-        self._open: dict[str, list[Future[Receipt]]] = {}
+        self._open: dict[str, tuple[Item, list[Future[Receipt]]]] = {}
+        """By id: the item, and who waits for its receipt."""
         self._wake: Callable[[str], object] | None = None
         self._closed = False
 
@@ -44,14 +45,11 @@ class Outbox:
                 f" {self.room.most} messages wait to be sent (max_pending)"
             )
 
-    def add(
-        self, item: Item, *, waiter: Future[Receipt] | None = None, reserved: bool = False
-    ) -> None:
-        """Take an item that has been stored, at the end of its lane.
+    def add(self, item: Item, *, reserved: bool = False) -> None:
+        """Take an item that has been written, at the end of its lane.
 
         Args:
             item: its id is not open.
-            waiter: is resolved with its receipt.
             reserved: `reserve` has kept a place for it.
         """
         chat = item.message.channel_id
@@ -59,11 +57,9 @@ class Outbox:
             self.room.take()
         with self._lock:
             self._lanes.setdefault(chat, deque()).append(item)
-            self._open[item.id] = [] if waiter is None else [waiter]
-            wake, closed = self._wake, self._closed
-        if closed and waiter is not None:
-            _resolve(waiter, item.receipt("queued"))
-        elif wake is not None:
+            self._open[item.id] = (item, [])
+            wake = self._wake
+        if wake is not None:
             wake(chat)
 
     def attach(self, wake: Callable[[str], object]) -> list[str]:
@@ -89,47 +85,57 @@ class Outbox:
         with self._lock:
             return [lane[0] for lane in self._lanes.values()]
 
-    def remove(self, item: Item, receipt: Receipt) -> bool:
-        """Take out an item that is at an end, and tell who waits for it; false: it was out."""
+    def remove(self, item: Item, receipt: Receipt, tell: Callable[[], object]) -> None:
+        """Take out an item that is at an end; when it was out already, do nothing.
+
+        Args:
+            item: the one.
+            receipt: what became of it, for those who wait for it.
+            tell: tells everybody else, before those who wait go on.
+        """
         chat = item.message.channel_id
         with self._lock:
-            waiters = self._open.pop(item.id, None)
-            if waiters is None:
-                return False
+            if item.id not in self._open:
+                return
+            _, waiters = self._open.pop(item.id)
             lane = self._lanes[chat]
             lane.remove(item)
             if not lane:
                 del self._lanes[chat]
+        tell()
         for waiter in waiters:
             _resolve(waiter, receipt)
         self.room.leave()
-        return True
 
     def wait_for(self, message_id: str, waiter: Future[Receipt]) -> bool:
         """Resolve a future with the receipt of an open item; false when none of that id is open."""
         with self._lock:
-            waiters = self._open.get(message_id)
-            if waiters is not None:
-                waiters.append(waiter)
-        return waiters is not None
+            known = self._open.get(message_id)
+            if known is not None:
+                known[1].append(waiter)
+            closed = self._closed
+        if closed:
+            self.close()
+        return known is not None
 
-    def stop_waiting(self, message_id: str, waiter: Future[Receipt], so_far: Receipt) -> None:
-        """Resolve a future now, with what is true so far."""
+    def stop_waiting(self, message_id: str, waiter: Future[Receipt]) -> None:
+        """Resolve a future now, with what is true of the open item so far."""
         with self._lock:
-            waiters = self._open.get(message_id, [])
+            if message_id not in self._open:
+                return
+            item, waiters = self._open[message_id]
             if waiter not in waiters:
                 return
             waiters.remove(waiter)
-        _resolve(waiter, so_far)
+        _resolve(waiter, item.receipt("queued"))
 
     def close(self) -> None:
         """Tell everyone who waits, now or later, that it is stored and will be delivered."""
         with self._lock:
             self._closed = True
-            items = [item for lane in self._lanes.values() for item in lane]
-            waiters = [(one, item) for item in items for one in self._open.get(item.id, ())]
-        for waiter, item in waiters:
-            self.stop_waiting(item.id, waiter, item.receipt("queued"))
+            waiting = [(id_, one) for id_, (_, all_) in self._open.items() for one in all_]
+        for id_, waiter in waiting:
+            self.stop_waiting(id_, waiter)
 
 
 def _resolve(waiter: Future[Receipt], receipt: Receipt) -> None:

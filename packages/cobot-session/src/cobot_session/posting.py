@@ -27,7 +27,7 @@ class Posting:
         wait: seconds until the answer is what is true then; `None`: wait for the end.
     """
 
-    __slots__ = ("_house", "_outbox", "_refusal", "_wait", "answer", "item")
+    __slots__ = ("_house", "_is_open", "_outbox", "_refusal", "_wait", "answer", "item")
 
     _outbox: Outbox
 
@@ -37,6 +37,7 @@ class Posting:
         self._house = house
         self._wait = wait
         self._refusal = ""
+        self._is_open = False
 
     def refuse(self, why: str) -> None:
         """Answer that it is not delivered and never will be; once it is answered, do nothing."""
@@ -66,20 +67,32 @@ class Posting:
             return
         try:
             render(self.item, record)
-            stored = self._house.spool.enqueue(self.item)
+            stored = self._house.spool.enqueue(self.item, written=self._written)
         except Exception as error:  # noqa: BLE001 - the place must be given back whatever it was
             outbox.room.leave()
             self.refuse(f"the message cannot be stored: {error}")
             return
         stored.add_done_callback(self._stored)
 
-    def _stored(self, stored: Future[Receipt | None]) -> None:
-        if (error := stored.exception()) is None and stored.result() is None:
+    def _written(self, known: Receipt | None) -> None:
+        """Let it be sent as soon as it lasts."""
+        if known is None:
+            self.item.lasts = False
             self.item.parts_stored = self.item.parts is not None
-            self._outbox.add(self.item, waiter=self.answer, reserved=True)
-            self._bound()
-            return
-        self._outbox.room.leave()
+            self._outbox.add(self.item, reserved=True)
+            self._is_open = True
+
+    def _stored(self, stored: Future[Receipt | None]) -> None:
+        """Answer, now that it lasts."""
+        error = stored.exception()
+        if self._is_open:
+            if error is not None:
+                self.item.error = f"it may not outlast a power cut: {error}"
+            if self._outbox.wait_for(self.item.id, self.answer):
+                self._bound()
+                return
+        else:
+            self._outbox.room.leave()
         if error is not None:
             self.refuse(str(error))
             return
@@ -108,7 +121,7 @@ class Posting:
             self.answer.add_done_callback(lambda _: timer.cancel())
 
     def _time_is_up(self) -> None:
-        self._outbox.stop_waiting(self.item.id, self.answer, self.item.receipt("queued"))
+        self._outbox.stop_waiting(self.item.id, self.answer)
 
 
 def render(item: Item, record: PluginRecord) -> None:

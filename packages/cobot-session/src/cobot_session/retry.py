@@ -8,6 +8,8 @@ from cobot_session.errors import RateLimited
 
 _FIRST_SECONDS = 0.5
 _EXPONENT_BOUND = 16
+_LONGEST_TOLD = 86_400.0
+"""Seconds: a longer pause, or one without end, is asked for anew after a day."""
 
 
 def backoff(failures: int, most: float) -> float:
@@ -25,5 +27,5 @@ def pause_after(error: Exception, failures: int, most: float) -> float:
     """Return seconds to wait after an error: what it tells, else `backoff`."""
     told = error.retry_after if isinstance(error, RateLimited) else 0.0
     if told > 0:  # not so for what is no number
-        return told
+        return min(told, _LONGEST_TOLD)
     return backoff(max(failures, 1), most)

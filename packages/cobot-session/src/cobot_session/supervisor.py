@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.channel import Channel, first_of
 from cobot_session.errors import AuthError, ChannelError, PluginError, TemporaryError
-from cobot_session.futures import failed, or_else
+from cobot_session.futures import failed
 from cobot_session.gate.making import new_gate
 from cobot_session.life import Life
 from cobot_session.news import News
@@ -135,13 +134,8 @@ class Supervisor:
         resting = TemporaryError(f"{self.record.id} is not running")
         if life is None or life.door is None:
             return failed(resting)
-        made = call(life.door)
-        try:
-            called = asyncio.run_coroutine_threadsafe(made, life.channel.loop)
-        except RuntimeError:  # its loop has just been closed
-            made.close()
-            return failed(resting)
-        return or_else(called, TemporaryError(f"{self.record.id} was stopped meanwhile"))
+        gone = TemporaryError(f"{self.record.id} was stopped meanwhile")
+        return life.channel.call(partial(call, life.door), gone)
 
     def wait_started(self, deadline: float) -> None:
         """Wait for the first start until the (monotonic) deadline, however it goes."""
@@ -261,22 +255,23 @@ class Supervisor:
         """Take the platform's word, at once, that our credentials are no good."""
         if self.vitals.state == "failed":
             return
-        self.log.error("refused: %s. It is not tried again; mend it and start anew", error)
-        words = self._house.redact(str(error))
+        words = self._house.told(error)
+        self.log.error("refused: %s. It is not tried again; mend it and start anew", words)
         self.vitals.enter("failed", words or "the platform refuses our credentials")
 
     def _note(self, error: Exception) -> None:
         """Record what ended a life."""
         self.trouble(error)
         if isinstance(error, ChannelError):
-            self.log.warning("ended by %s: %s", type(error).__name__, error)
+            words = self._house.told(error)
+            self.log.warning("ended by %s: %s", type(error).__name__, words)
         else:
             self.log.error("ended by a defect", exc_info=error)
 
     def trouble(self, error: BaseException | str) -> None:
         """Say in the status what is wrong."""
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        self.vitals.enter("reconnecting", self._house.redact(text))
+        self.vitals.enter("reconnecting", self._house.told(text))
 
     def _check(self) -> None:
         """Look, once a second, whether the life that goes on is one."""

@@ -20,8 +20,8 @@ class Timer:
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call: Callable[[], None] | None = call
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call: Callable[[], object] | None = call
 
     def cancel(self) -> None:
         """Do not call; nothing happens when it has been called."""
@@ -45,7 +45,7 @@ class Timers:
         self._thread = threading.Thread(target=self._run, name="cobot-timers", daemon=True)
         self._thread.start()
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+    def later(self, seconds: float, call: Callable[[], object]) -> Timer:
         """Call after so many seconds."""
         timer = Timer(call)
         with self._changed:
@@ -56,7 +56,7 @@ class Timers:
                 self._changed.notify()
         return timer
 
-    def every(self, seconds: float, call: Callable[[], None]) -> None:
+    def every(self, seconds: float, call: Callable[[], object]) -> None:
         """Call again and again, that many seconds apart, until `close`."""
 
         def again() -> None:

@@ -51,6 +51,10 @@ class Waiting:
         if waiting[0] is entry:
             self.offer(entry.chat)
 
+    def is_free(self, chat: Chat) -> bool:
+        """Return whether an entry that a chat now gets would be `first` at once."""
+        return chat not in self._lines and self.first() is None
+
     def first(self) -> Entry | None:
         """Return the oldest entry whose turn it is."""
         while self._ready:

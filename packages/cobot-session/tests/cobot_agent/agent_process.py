@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Make: TypeAlias = "Callable[[dict[str, Any]], AgentProcess]"
 """Makes an agent with a configuration."""
 
-SECONDS = 30.0
+SECONDS = 60.0
 """Bound of every wait; a machine with much else to do takes several to start an agent."""
 COMMAND = Path(sys.executable).with_name("cobot")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-SECONDS = 30.0
+SECONDS = 60.0
 RECALL = "what did I say?"
 
 

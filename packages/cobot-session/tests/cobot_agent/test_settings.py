@@ -90,7 +90,7 @@ def test_channels_may_stand_in_a_file_of_their_own(
     ada.says("hello")
     ada.chat.wait_for("re: hello", timeout=SECONDS)
     status = [sys.executable, "-m", "cobot_session.cli", "status", "--config", str(file)]
-    shown = subprocess.check_output(status, text=True, timeout=20, env=agent.environment)
+    shown = subprocess.check_output(status, text=True, timeout=SECONDS, env=agent.environment)
     assert re.search(r"telegram\s.*online", shown)
 
 

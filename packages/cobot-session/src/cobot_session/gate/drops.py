@@ -85,7 +85,7 @@ class Drops:
             drop.chat, drop.count, drop.last = chat, drop.count + 1, now
             _bound(self._known, who)
             self._changed = True
-        self._tell(who, message.kind, drop)
+        self._tell(who, message, drop)
 
     def changed(self) -> list[dict[str, Any]] | None:
         """Return the latest, the last first, when there is something new since the last call."""
@@ -96,7 +96,7 @@ class Drops:
             latest = [*self._known.values()][-MOST_SHOWN:]
             return [asdict(drop) for drop in reversed(latest)]
 
-    def _tell(self, who: tuple[str, str], kind: str, drop: Dropped) -> None:
+    def _tell(self, who: tuple[str, str], message: IncomingMessage, drop: Dropped) -> None:
         now = self._clock()
         if now - self._told.get(who, -_TELL_AGAIN_SECONDS) < _TELL_AGAIN_SECONDS:
             return
@@ -110,16 +110,18 @@ class Drops:
             self._silent = True
             return
         self._silent = False
+        access = f"plugins.{message.channel_type}.access"
         if drop.reason == "flood":
             self._log.warning(
-                "dropped a %s of %r in %r, which came too fast; `access: {rates: …}` bounds it",
-                *(kind, drop.sender, drop.chat),
+                "dropped a %s of %r in %r, which came too fast; `%s.rates` bounds it",
+                *(message.kind, drop.sender, drop.chat, access),
             )
         else:
+            person = f"`users: [{drop.sender!r}]` for the person, or " if drop.sender else ""
             self._log.warning(
-                "dropped a %s from a stranger. To let them in, add under `access`:"
-                " `users: [%r]` for the person, or `chats: [%r]` for the whole chat",
-                *(kind, drop.sender, drop.chat),
+                "dropped a %s from a stranger. To let them in, add under `%s`:"
+                " %s`chats: [%r]` for the whole chat",
+                *(message.kind, access, person, drop.chat),
             )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from cobot_session.lines import in_a_line
 from cobot_session.messages import OutgoingMessage, new_id
 from cobot_session.pairing.codes import CODE_SECONDS, digest, new_code, new_salt
 from cobot_session.spool.access import ASKED_SECONDS, REFUSED_SECONDS, Book, Request
@@ -143,7 +144,7 @@ class Desk:
 
     def _given(self, said: Future[Any]) -> None:
         if not said.cancelled() and (error := said.exception()) is not None:
-            self._log.warning("a pairing code could not be told: %s", error)
+            self._log.warning("a pairing code could not be told: %s", in_a_line(error))
 
 
 def _may_ask_again(last: Request, now: float) -> bool:

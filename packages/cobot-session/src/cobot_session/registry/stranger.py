@@ -69,8 +69,8 @@ def bounded(call: Callable[[], T], doing: str, distribution: str) -> T:
     try:
         return answer.result(PATIENCE)
     except TimeoutError as error:
-        if answer.done():
-            raise
+        if answer.done():  # it raised that itself, or has come back at the last moment
+            return answer.result()
         raise PluginError(
             f"{doing}: it has not come back within {PATIENCE:g} s",
             "Code that waits belongs into `start`, which does; tell its authors.",
