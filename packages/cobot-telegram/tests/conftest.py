@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from telegram import Bot
 from telegram.request import HTTPXRequest
@@ -15,11 +18,17 @@ from cobot_telegram.testing import BotApiServer, Changes, User
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from cobot_session.status import Status
 
 pytest_plugins = ["cobot_session.testing"]
+
+hypothesis.settings.register_profile(  # no claim of speed in a test
+    "cobot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("cobot")
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what several tests share; they are no package
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,13 +58,17 @@ def server() -> Iterator[BotApiServer]:
 def connect() -> Callable[..., Bot]:
     """Return what makes a python-telegram-bot client of a server."""
 
+    def patient() -> HTTPXRequest:
+        waits = {f"{what}_timeout": 60.0 for what in ("read", "write", "connect", "pool")}
+        return HTTPXRequest(httpx_kwargs={"verify": False}, **waits)
+
     def connect(server: BotApiServer, token: str | None = None) -> Bot:
         return Bot(
             token or server.token,
             base_url=server.base_url,
             base_file_url=server.base_file_url,
-            request=HTTPXRequest(httpx_kwargs={"verify": False}),
-            get_updates_request=HTTPXRequest(httpx_kwargs={"verify": False}),
+            request=patient(),
+            get_updates_request=patient(),
         )
 
     return connect
@@ -76,7 +89,7 @@ def settings(server: BotApiServer, tmp_path: Path) -> dict[str, Any]:
         "access": {"open": True},
         "album_wait": 0.2,
     }
-    session = {"durability": "normal", "events": "all", "drain": 1}
+    session = {"durability": "normal", "events": "all", "drain": 20}
     return {
         "plugins": {
             "session": session,

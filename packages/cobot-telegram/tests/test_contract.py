@@ -144,6 +144,11 @@ class TelegramWire(Wire):
         """Look whether the bot is typing."""
         return "typing" in self.chat.actions
 
+    def draft(self) -> str | None:
+        """Look at what the bot is writing."""
+        draft = self.chat.draft
+        return None if draft is None else draft.text
+
     def cuts(self) -> None:
         """Take the server away."""
         self.server.__exit__(None, None, None)
@@ -230,7 +235,12 @@ class TestInPrivate(ChannelContract):
 
     @pytest.fixture
     def options(self, server: BotApiServer) -> dict[str, Any]:
-        return {"bot_token": server.token, "api_url": server.api_url, "album_wait": 0.2}
+        return {
+            "bot_token": server.token,
+            "api_url": server.api_url,
+            "album_wait": 0.2,
+            "streaming": "draft",
+        }
 
     @pytest.fixture
     def channel(self, wire: TelegramWire, options: dict[str, Any]) -> ChannelCase:

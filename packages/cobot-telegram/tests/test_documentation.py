@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +47,7 @@ def test_the_readme_names_every_setting() -> None:
     assert [name for name in TelegramConfig.model_fields if f"`{name}`" not in text] == []
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_readme_answer(server: BotApiServer, tmp_path: Path) -> None:
     """The README's agent and its `cobot.yml` run as they stand, but for the server's address."""
     (settings,) = examples("README.md", "yaml")
@@ -63,5 +63,5 @@ def test_the_ten_lines_of_the_readme_answer(server: BotApiServer, tmp_path: Path
     try:
         assert ada.chat.wait_for("You said: hi", timeout=30).entities[0]["type"] == "bold"
     finally:
-        agent.send_signal(signal.SIGINT)
+        agent.terminate()
         agent.communicate(timeout=30)

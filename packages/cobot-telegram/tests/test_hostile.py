@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cobot_session.errors import PermanentError
 from cobot_session.messages import Media, OutgoingMessage
+from cobot_telegram import request
 from cobot_telegram.testing import Answer, Attachment, BotApiServer, Flood, ServerError, User
 
 if TYPE_CHECKING:
@@ -24,13 +26,13 @@ HTML = b"<html><h1>Somebody in between</h1></html>"
 
 
 def send(session: Session, to: object, content: str = "", **more: Any) -> Receipt:
-    return session.send(OutgoingMessage("telegram", str(to), content, **more), timeout=20)
+    return session.send(OutgoingMessage("telegram", str(to), content, **more), timeout=40)
 
 
 def take(session: Session, count: int) -> list[IncomingMessage]:
     found: list[IncomingMessage] = []
     while len(found) < count:
-        batch = session.poll_all_channels(wait=10)
+        batch = session.poll_all_channels(wait=40)
         assert batch, f"only {found} came"
         found += batch
     return found
@@ -79,7 +81,7 @@ def test_odd_updates_cost_only_themselves(
     assert [text[:4] for text in texts] == ["ids ", "half", "@x", "repl", "from", "hi"]
     server.bot.wait_until_confirmed()
     assert caplog.text.count("skipped the malformed update") == len(ODD)
-    receipt = session.send(OutgoingMessage("telegram", str(ada.id), texts[1]), timeout=10)
+    receipt = session.send(OutgoingMessage("telegram", str(ada.id), texts[1]), timeout=40)
     assert receipt.status == "sent"
 
 
@@ -127,6 +129,21 @@ def test_an_odd_answer_to_a_send_never_doubles_it(
     assert send(session, ada.id, "once").status == status
     assert send(session, ada.id, "next").status == "sent"
     assert ada.chat.texts == ["once", "next"]
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(
+    server: BotApiServer, session: Session, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll answered with too much is asked again; a message answered so may have been sent."""
+    monkeypatch.setattr(request, "_MOST_ANSWER", 100_000)
+    long = Answer(b'{"ok": true, "result": []' + b" " * 100_000 + b"}", processed=True)
+    planted = server.faults.add(long, on="getUpdates")
+    ada.says("hi")
+    assert [message.content for message in take(session, 1)] == ["hi"]
+    assert planted.hits == 1
+    server.faults.add(long, on="sendMessage")
+    receipt = send(session, ada.id, "once")
+    assert (receipt.status, receipt.error) == ("unknown", "the answer has more than 100000 bytes")
 
 
 @pytest.mark.parametrize(
@@ -287,6 +304,21 @@ def test_names_of_files_are_harmless(session: Session, ada: User) -> None:
         assert "/" not in str(ada.chat.answers[-1].files[0].filename)
 
 
+@pytest.mark.parametrize(
+    "path", ["../../bot/getMe", "documents/../../x", "a\r\nb", "a\x00b", "\ud800"]
+)
+def test_a_way_out_of_the_folder_of_files_is_not_followed(
+    server: BotApiServer, session: Session, ada: User, path: str
+) -> None:
+    """Where an attachment lies is a path below the server's files, and nothing else."""
+    ada.says(files=[Attachment("document", b"x", "x.txt")])
+    (message,) = take(session, 1)
+    server.faults.add(Answer(result({"file_id": "x", "file_path": path})), on="getFile")
+    with pytest.raises(PermanentError, match="names no file"):
+        session.fetch(message.media[0], timeout=40)
+    assert session.fetch(message.media[0], timeout=40) == b"x"
+
+
 def test_files_of_a_server_that_keeps_them_to_itself(
     server: BotApiServer, session: Session, ada: User
 ) -> None:
@@ -313,3 +345,25 @@ def test_edits_of_one_text_in_two_chats_keep_their_formatting(
     session.edit("telegram", str(bob.id), str(bob.chat.answers[0].id), "two")
     assert bob.chat.wait_for("two").entities == []
     assert [e["type"] for e in ada.chat.wait_for("two").entities] == ["bold"]
+
+
+def test_a_refusal_of_any_length_is_told_in_a_short_line(
+    server: BotApiServer, session: Session, ada: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a server says fills no log and no receipt, and begins no line of its own there."""
+    words = "no\nERROR forged\x1b[2J " + "x" * 100_000
+    server.faults.add(ServerError(400, words), on="sendMessage")
+    receipt = send(session, ada.id, "x")
+    assert receipt.status == "failed"
+    assert str(receipt.error).startswith("Telegram says: 400 no ERROR forged")
+    assert len(str(receipt.error)) < 1000
+    assert str(receipt.error).isprintable()
+    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+
+
+def test_what_is_too_large_is_told_in_words(
+    server: BotApiServer, session: Session, ada: User
+) -> None:
+    """A front that answers 413 and no more is told as what it means."""
+    server.faults.add(Answer(HTML, status=413), on="sendMessage")
+    assert send(session, ada.id, "x").error == "Telegram says: 413 too large to be sent"

@@ -22,6 +22,25 @@ print(sorted(heavy & (set(sys.modules) - before)))
 """
 
 
+ALONE = """
+import sys
+import cobot_telegram
+print([name for name in sys.modules if name.startswith(("cobot_session", "cobot_telegram."))])
+from cobot_telegram import Telegram, TelegramConfig
+print(Telegram.__module__, TelegramConfig.__module__)
+print({*cobot_telegram.__all__} <= {*dir(cobot_telegram)}, hasattr(cobot_telegram, "Nothing"))
+"""
+
+
+def test_importing_the_package_imports_nothing() -> None:
+    """What it offers is loaded when it is used."""
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], capture_output=True, text=True, check=True, timeout=60
+    )
+    told = ["[]", "cobot_telegram.channel cobot_telegram.config", "True False"]
+    assert done.stdout.splitlines() == told
+
+
 def test_importing_the_channel_imports_no_client_library() -> None:
     """The libraries are loaded when the channel starts."""
     done = subprocess.run(
@@ -36,7 +55,7 @@ def test_the_channel_is_found_by_its_entry_point(
     """Installed is enough: a session with a block for it receives and answers."""
     ada.says("hi")
     with Session(settings) as session:
-        (message,) = session.poll_all_channels(wait=10)
+        (message,) = session.poll_all_channels(wait=40)
         assert session.reply(message, "hello").status == "sent"
     assert ada.chat.texts == ["hello"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from cobot_telegram.pace import CAREFUL_SECONDS, Pace
+from cobot_telegram.testing import BotApiServer, Rates
 
 
 class Clock:
@@ -39,8 +42,8 @@ def test_after_a_refusal_the_published_rates_are_kept_for_a_while(clock: Clock) 
     pace.refused(1)
     clock.now += 10
     assert burst(pace, 1, 100) == 3
-    assert pace.turn(1) == 3.0
-    clock.now += 3
+    assert pace.turn(1) == pytest.approx(3.1)
+    clock.now += 3.1
     assert burst(pace, 1, 100) == 3
     clock.now += CAREFUL_SECONDS
     assert burst(pace, 1, 100) == 100
@@ -109,3 +112,17 @@ def test_thousands_that_wait_are_given_moments_of_their_own(clock: Clock) -> Non
         clock.now = 1000.0 + wait
         assert pace.turn(chat) == 0
     assert clock.now == 1099.0
+
+
+def test_strict_meets_no_published_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that keeps the published limits refuses nothing of who has waited for its turn."""
+    monkeypatch.setattr("cobot_telegram.testing.rates.time", SimpleNamespace(monotonic=clock))
+    server, rates, pace = BotApiServer(), Rates(), Pace(strict=True, clock=clock)
+    chats = [server.user(f"User {number}").chat for number in range(40)]
+    chats += [server.group(f"Group {number}") for number in range(5)]
+    refused = []
+    for _ in range(1500):
+        clock.now += 1 / 16
+        refused += [rates.delay(chat) for chat in chats if pace.turn(chat.id) == 0]
+    assert len(refused) > 500
+    assert set(refused) == {0}

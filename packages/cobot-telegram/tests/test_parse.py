@@ -273,6 +273,7 @@ FIELDS = (
 MESSAGE = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ALLOWED_UPDATES), MESSAGE)
 def test_no_update_whatever_it_holds_is_fatal(kind: str, payload: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +33,7 @@ def take(session: Session, count: int = 1) -> list[IncomingMessage]:
     """Return the next messages; one more poll would acknowledge them."""
     found: list[IncomingMessage] = []
     while len(found) < count:
-        batch = session.poll_all_channels(wait=10)
+        batch = session.poll_all_channels(wait=40)
         assert batch, f"only {found} came"
         found += batch
     return found
@@ -75,16 +76,20 @@ def test_every_kind_of_event_arrives(server: BotApiServer, session: Session, ada
     assert press.wait_for_answer() == {"text": "", "alert": False}
 
 
-def test_an_album_is_one_message_and_keeps_its_place(session: Session, ada: User) -> None:
+def test_an_album_is_one_message_and_keeps_its_place(
+    server: BotApiServer, session: Session, ada: User
+) -> None:
     """The pictures of an album come together, before what was written after them."""
-    ada.says("look", files=PHOTOS)
-    ada.says("nice?")
+    with server.changes:  # in one answer to a poll: no pause cuts it
+        ada.says("look", files=PHOTOS)
+        ada.says("nice?")
     album, question = take(session, 2)
     assert (album.content, len(album.media)) == ("look", 2)
     assert question.content == "nice?"
     assert [session.fetch(media) for media in album.media] == [b"one", b"two"]
 
 
+@pytest.mark.slow
 def test_an_album_cut_by_a_restart_is_whole(
     server: BotApiServer, settings: dict[str, Any], open_session: Callable[[], Session], ada: User
 ) -> None:
@@ -149,6 +154,26 @@ def test_a_second_poller_is_named_and_outlived(
     watch.until(error="another program is asking")
     ada.says("hi")
     assert take(session)[0].content == "hi"
+
+
+@pytest.mark.slow
+def test_a_second_poller_that_stays_is_asked_after_less_and_less(
+    server: BotApiServer, session: Session, watch: Watch
+) -> None:
+    """Each 409 is followed by a longer pause than the one before: the two do not fight."""
+    server.bot.wait_until_polling()
+    conflict = "Conflict: terminated by other getUpdates request"
+    server.faults.add(ServerError(409, conflict), on="getUpdates", times=None)
+    before = len(server.calls("getUpdates"))
+    with server.changes:
+        server.bot.updates._turn += 1  # ends the poll that waits
+        server.changes.notify()
+    server.wait_for(lambda: len(server.calls("getUpdates")) >= before + 3)
+    times = [call.at for call in server.calls("getUpdates")[before:][:3]]
+    first, second = (later - earlier for earlier, later in pairwise(times))
+    assert first > 0.4
+    assert second > 0.8
+    assert watch.until(error="another program is asking").state != "failed"
 
 
 def test_a_webhook_that_was_left_behind_is_told(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cobot_session.errors import PermanentError
 from cobot_session.messages import Media, OutgoingMessage
-from cobot_telegram.entities import convert, utf16_length
-from cobot_telegram.parts import Cutter
+from cobot_telegram.entities import _PLAIN, _converted, convert, utf16_length
+from cobot_telegram.parts import Cutter, cut
 from cobot_telegram.render import render
 from cobot_telegram.testing.text import checked
 
@@ -178,6 +178,13 @@ BLOCKS = st.sampled_from(
 MARKDOWN = st.lists(BLOCKS | st.text(max_size=40), max_size=8).map("".join)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.from_regex(_PLAIN, fullmatch=True))
+def test_what_is_taken_for_plain_is_plain(text: str) -> None:
+    """A line that is not given to the Markdown parser is what the parser would make of it."""
+    assert convert(text) == _converted(text) == (text, [])
+
+
 def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
@@ -187,7 +194,7 @@ def squeezed(text: str) -> str:
 def test_any_markdown_becomes_parts_that_are_the_text(markdown: str) -> None:
     """Each part is accepted as the server checks it; joined they are the rendered text."""
     text, entities = convert(markdown)
-    parts = Cutter(text, entities).parts()
+    parts = cut(text, entities)
     for content, found in parts:
         kept, _ = checked(content, found, 4096, "message")
         assert kept
@@ -204,6 +211,7 @@ def test_any_markdown_becomes_parts_that_are_the_text(markdown: str) -> None:
 def test_any_text_is_cut_to_any_size_and_joined_again(text: str, limit: int) -> None:
     """Whatever the text, no part is longer than the limit and nothing is lost."""
     text = text.encode("utf-16-le", "replace").decode("utf-16-le", "replace")
-    parts = [content for content, _ in Cutter(text, [], limit).parts()]
+    parts = [content for content, _ in cut(text, [], limit)]
+    assert parts == [content for content, _ in Cutter(text, [], limit).parts()]
     assert all(utf16_length(part) <= limit for part in parts)
     assert squeezed("".join(parts)) == squeezed(text)

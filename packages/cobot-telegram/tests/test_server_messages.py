@@ -255,3 +255,13 @@ async def test_an_unknown_method_is_404_unless_it_is_stubbed(
         await bot.get_my_name()
     server.stub("getMyName", {"name": "Echo"})
     assert (await bot.get_my_name()).name == "Echo"
+
+
+def test_a_file_that_is_no_attachment_is_refused_with_the_form(server: BotApiServer) -> None:
+    """Bytes or a path in the script are told at once, and leave nothing in the chat."""
+    ada = server.user("Ada")
+    with pytest.raises(TypeError, match=r"Attachment\(\"photo\", b\"…\"\)"):
+        ada.says("look", files=[b"x"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="one of photo, video"):
+        ada.says("look", files=[Attachment("image")])  # type: ignore[arg-type]
+    assert not ada.chat.messages

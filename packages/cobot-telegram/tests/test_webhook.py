@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import sqlite3
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -12,10 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from cobot_telegram import sources
-from cobot_telegram.testing import Attachment, BotApiServer, Duplicate, User
+from cobot_telegram.testing import Answer, Attachment, BotApiServer, Duplicate, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cobot_session.session import Session
 
@@ -39,7 +43,7 @@ def post(url: str, body: bytes, secret: str | None) -> int:
         headers["X-Telegram-Bot-Api-Secret-Token"] = secret
     request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -53,10 +57,33 @@ def test_deliveries_are_confirmed_after_the_commit(
         ada.says(str(number))
     found: list[str] = []
     while len(found) < 5:
-        found += [message.content for message in session.poll_all_channels(wait=10)]
+        found += [message.content for message in session.poll_all_channels(wait=40)]
     assert found == ["0", "1", "2", "3", "4"]
     server.bot.wait_until_confirmed()
     assert server.calls("getUpdates") == []
+
+
+def test_a_delivery_is_answered_only_after_the_commit(
+    url: str, server: BotApiServer, session: Session, tmp_path: Path
+) -> None:
+    """While the spool cannot write, Telegram gets no answer; a second later it is 200."""
+    server.wait_for(lambda: server.bot.webhook is not None)
+    chat = {"id": 5, "type": "private"}
+    user = {"id": 5, "is_bot": False, "first_name": "Eve"}
+    said = {"message_id": 1, "date": 1, "chat": chat, "from": user, "text": "hi"}
+    body = json.dumps({"update_id": 1, "message": said}).encode()
+    answers: list[int] = []
+    writer = sqlite3.connect(tmp_path / "session.db", isolation_level=None, timeout=40)
+    with contextlib.closing(writer):
+        writer.execute("BEGIN IMMEDIATE")
+        delivery = threading.Thread(target=lambda: answers.append(post(url, body, SECRET)))
+        delivery.start()
+        delivery.join(1.0)  # were the answer given before the commit, it would be here
+        assert answers == []
+        writer.execute("ROLLBACK")
+    delivery.join(30)
+    assert answers == [200]
+    assert [message.content for message in session.poll_all_channels(wait=40)] == ["hi"]
 
 
 def test_it_is_set_at_start_and_removed_at_stop(
@@ -66,7 +93,7 @@ def test_it_is_set_at_start_and_removed_at_stop(
     with open_session() as session:
         server.wait_for(lambda: server.bot.webhook is not None)
         ada.says("hi")
-        assert session.poll_all_channels(wait=10)
+        assert session.poll_all_channels(wait=40)
     assert server.bot.webhook is None
     assert not any(call.params.get("drop_pending_updates") for call in server.requests)
 
@@ -83,7 +110,7 @@ def test_a_delivery_without_the_secret_is_refused(
     assert post(url, b"[]", SECRET) == 400
     assert post(url, b"x" * 1_100_000, SECRET) == 413
     ada.says("hi")
-    assert [m.content for m in session.poll_all_channels(wait=10)] == ["hi"]
+    assert [m.content for m in session.poll_all_channels(wait=40)] == ["hi"]
 
 
 def test_a_malformed_delivery_is_taken_off_telegrams_hands(
@@ -103,32 +130,43 @@ def test_duplicates_are_stored_once(
     ada.says("two")
     found: list[str] = []
     while len(found) < 2:
-        found += [message.content for message in session.poll_all_channels(wait=10)]
+        found += [message.content for message in session.poll_all_channels(wait=40)]
     server.bot.wait_until_confirmed()
     assert found == ["one", "two"]
     assert session.poll_all_channels() == []
 
 
 def test_an_album_is_gathered_although_each_piece_waits_for_its_answer(
-    url: str, server: BotApiServer, session: Session, ada: User
+    url: str, settings: dict[str, Any], open_session: Any, ada: User
 ) -> None:
     """A chat's deliveries come one after the other, each only after the last was confirmed."""
-    ada.says("look", files=[Attachment("photo", b"1"), Attachment("photo", b"2")])
-    (album,) = session.poll_all_channels(wait=10)
-    assert len(album.media) == 2
+    settings["plugins"]["telegram"]["album_wait"] = 10  # and a full one ends at once
+    with open_session() as session:
+        ada.says("look", files=[Attachment("photo", b"1")] * 10)
+        (album,) = session.poll_all_channels(wait=40)
+    assert len(album.media) == 10
 
 
 def test_a_webhook_that_another_program_took_is_told(
     url: str, server: BotApiServer, settings: dict[str, Any], watch: Any, open_session: Any
 ) -> None:
     """When deliveries go elsewhere the status says so, though the port is still open."""
-    settings["plugins"]["session"]["stall_after"] = 4
+    taken = b'{"ok": true, "result": {"url": "http://127.0.0.1/", "pending_update_count": 0}}'
+    server.faults.add(Answer(taken), on="getWebhookInfo", times=None)
     with open_session():
-        server.wait_for(lambda: server.bot.webhook is not None)
-        watch.until(state="online")
-        with server.changes:
-            server.bot.webhook = None
         watch.until(error="another program has set or removed")
+        assert server.bot.webhook is not None
+
+
+def test_an_odd_word_about_deliveries_is_told(
+    url: str, server: BotApiServer, settings: dict[str, Any], watch: Any, open_session: Any
+) -> None:
+    """An answer that tells of no webhook is told as such, and outlived."""
+    odd = server.faults.add(Answer(b'{"ok": true, "result": true}'), on="getWebhookInfo")
+    with open_session():
+        watch.until(error="tells of no webhook")
+        watch.until(state="online")
+    assert odd.hits == 1
 
 
 def test_a_secret_of_odd_bytes_is_refused_as_any_other(
@@ -137,7 +175,7 @@ def test_a_secret_of_odd_bytes_is_refused_as_any_other(
     """What cannot even be text is no secret, and no defect."""
     server.wait_for(lambda: server.bot.webhook is not None)
     head = b"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n"
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=40) as line:
         line.sendall(head + b"X-Telegram-Bot-Api-Secret-Token: \xff\xfe\r\n\r\n{}")
         assert line.recv(100).startswith(b"HTTP/1.1 403")
 
@@ -149,10 +187,10 @@ def test_a_client_that_does_not_come_to_an_end_holds_nobody_up(
     monkeypatch.setattr(sources, "_BODY_SECONDS", 0.5)
     server.wait_for(lambda: server.bot.webhook is not None)
     head = f"POST /hook HTTP/1.1\r\nHost: x\r\nX-Telegram-Bot-Api-Secret-Token: {SECRET}\r\n"
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=40) as line:
         line.sendall(f"{head}Content-Length: 500000\r\n\r\n{{".encode())
         ada.says("hi")
-        assert [message.content for message in session.poll_all_channels(wait=10)] == ["hi"]
+        assert [message.content for message in session.poll_all_channels(wait=40)] == ["hi"]
         assert line.recv(100).startswith(b"HTTP/1.1 408")
 
 
@@ -175,7 +213,7 @@ def test_deliveries_while_the_inbox_is_full_wait_at_telegram(
             ada.says(str(number))
         found: list[str] = []
         while len(found) < 20:
-            batch = session.poll_all_channels(wait=10, limit=3)
+            batch = session.poll_all_channels(wait=40, limit=3)
             assert batch, found
             found += [message.content for message in batch]
     assert found == [str(number) for number in range(20)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 
 from cobot_session.errors import PermanentError
 
 _CHAT = re.compile(r"(-?[0-9]{1,19})(?:/([0-9]{1,10}))?")
 _PUBLIC = re.compile(r"@[A-Za-z0-9_]{1,64}")
 _MESSAGE = re.compile(r"[0-9]{1,19}")
+_DRAFT_BYTES = 6
+"""48 bits: a JSON number that any client and server holds exactly."""
 _SHOWN = 80
 """Characters of a wrong address that an error repeats."""
 
@@ -32,6 +35,18 @@ def chat_and_topic(address: str) -> tuple[int | str, int | None]:
     raise PermanentError(
         f"{address[:_SHOWN]!r} is no Telegram chat: a number, `-100…/7` for a topic, or `@name`"
     )
+
+
+def is_private(address: str) -> bool:
+    """Tell whether a `channel_id` is a chat with one person: only their ids are positive."""
+    chat, _ = chat_and_topic(address)
+    return isinstance(chat, int) and chat > 0
+
+
+def draft_number(answer_id: str) -> int:
+    """Return the number of an answer's draft: the same whenever it is shown, and never 0."""
+    digest = blake2b(answer_id.encode("utf-8", "surrogatepass"), digest_size=_DRAFT_BYTES).digest()
+    return int.from_bytes(digest) or 1
 
 
 def message_number(message_id: str) -> int:

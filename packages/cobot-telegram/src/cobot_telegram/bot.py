@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import telegram
@@ -12,6 +13,8 @@ from cobot_telegram.request import NoAnswer
 if TYPE_CHECKING:
     from cobot_telegram.request import AiohttpRequest
 
+log = logging.getLogger("cobot_telegram")
+
 _POLL_MARGIN = 10.0
 """Seconds a long poll may be late before the connection counts as dead."""
 
@@ -21,7 +24,8 @@ class RawBot(telegram.Bot):
 
     The library makes objects of all that it is answered: one update that is malformed loses the
     others of its batch, and a message that has been sent but whose description cannot be read
-    looks as if it had not. It also puts the token into the address of a file.
+    looks as if it had not. It also puts the token into the address of a file. What carries no
+    files goes its own way, since to make a call's JSON takes the library as long as all the rest.
 
     Args:
         token: the bot's.
@@ -30,7 +34,7 @@ class RawBot(telegram.Bot):
         polling: carries the long polls.
     """
 
-    __slots__ = ()
+    __slots__ = ("_calls", "_polls")
 
     def __init__(
         self, token: str, api_url: str, request: AiohttpRequest, polling: AiohttpRequest
@@ -42,17 +46,25 @@ class RawBot(telegram.Bot):
             request=request,
             get_updates_request=polling,
         )
+        self._calls = request
+        self._polls = polling
 
     async def call(self, method: str, parameters: dict[str, Any]) -> Any:
         """Carry out a method of the Bot API; parameters that are `None` are left out."""
+        log.debug("calls %s", method)
+        return await self._calls.call(f"{self.base_url}/{method}", parameters)
+
+    async def upload(self, method: str, parameters: dict[str, Any]) -> Any:
+        """Carry out a method with parameters that are, or hold, `InputFile`s."""
         return await self._post(method, parameters)
 
     async def raw_updates(self, offset: int | None, seconds: int) -> list[Any]:
         """Return updates from `offset` on, waiting up to `seconds`."""
-        found = await self._post(
-            "getUpdates",
-            {"offset": offset, "timeout": seconds, "allowed_updates": list(ALLOWED_UPDATES)},
-            read_timeout=seconds + _POLL_MARGIN,
+        log.debug("calls getUpdates")
+        found = await self._polls.call(
+            f"{self.base_url}/getUpdates",
+            {"offset": offset, "timeout": seconds, "allowed_updates": ALLOWED_UPDATES},
+            seconds + _POLL_MARGIN,
         )
         if not isinstance(found, list):
             raise NoAnswer("the answer was no list of updates")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cobot_session.errors import ChannelError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
+from cobot_telegram.addresses import is_private
 from cobot_telegram.albums import Albums
 from cobot_telegram.config import TelegramConfig
 from cobot_telegram.entities import convert
@@ -34,6 +35,8 @@ _WAIT_SECONDS = 28.0
 _LONG = 20_000
 """Characters whose conversion would keep the channel's loop busy for long."""
 _ASIDE_SECONDS = 10.0
+DRAFT_SECONDS = 30.0
+"""https://core.telegram.org/bots/api#sendmessagedraft"""
 _SHOWN = 200
 """Characters of what cannot be read that a log line repeats."""
 
@@ -51,6 +54,7 @@ class Telegram(Plugin):
         files=ALBUM,
         typing_seconds=5.0,
         edit_seconds=1.0,
+        draft_seconds=DRAFT_SECONDS,
     )
     config_model: ClassVar[type[BaseModel] | None] = TelegramConfig
     config: TelegramConfig
@@ -197,6 +201,13 @@ class Telegram(Plugin):
         else:
             content, entities = convert(content)
         await self._client.edit(channel_id, msg_id, content, entities)
+
+    async def session_draft(self, message: OutgoingMessage) -> bool:
+        """Show a draft where `streaming` asks for it; only private chats have them."""
+        if self.config.streaming != "draft" or not is_private(message.channel_id):
+            return False
+        await self._client.draft(message)
+        return True
 
     async def session_delete(self, channel_id: str, msg_id: str) -> None:
         """Delete a message; Telegram allows it for 48 hours."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from telegram.constants import ReactionEmoji
 
 from cobot_session.errors import PermanentError
-from cobot_telegram.addresses import chat_and_topic, message_number
+from cobot_telegram.addresses import chat_and_topic, draft_number, message_number
 from cobot_telegram.bot import RawBot
 from cobot_telegram.facts import Me
+from cobot_telegram.fields import if_readable
 from cobot_telegram.pace import Pace
 from cobot_telegram.parse import ALLOWED_UPDATES
 from cobot_telegram.refusals import Translator
-from cobot_telegram.request import AiohttpRequest, Refused
+from cobot_telegram.request import AiohttpRequest, NoAnswer, Refused
 from cobot_telegram.sender import Sender
 
 if TYPE_CHECKING:
@@ -103,9 +105,15 @@ class Client:
     async def webhook_state(self) -> WebhookState:
         """Return what Telegram says of its deliveries."""
         with self._translator.call():
-            info = await self._bot.get_webhook_info()
-        failed = info.last_error_date.timestamp() if info.last_error_date else None
-        return WebhookState(info.url, info.pending_update_count, failed, info.last_error_message)
+            info = await self._bot.call("getWebhookInfo", {})
+            if not isinstance(info, dict):
+                raise NoAnswer("the answer tells of no webhook")
+        return WebhookState(
+            url=str(info.get("url") or ""),
+            pending=if_readable(int, info.get("pending_update_count")) or 0,
+            failed_at=if_readable(float, info.get("last_error_date")),
+            error=str(info.get("last_error_message") or ""),
+        )
 
     async def answer_press(self, query_id: str) -> None:
         """Tell the app of who pressed a button that it was seen."""
@@ -124,7 +132,7 @@ class Client:
         if (media.size or 0) <= limit:
             with self._translator.call(media.id):
                 file = await self._bot.call("getFile", {"file_id": media.id})
-                address = f"{self._bot.base_file_url}/{_file_path(file)}"
+                address = f"{self._bot.base_file_url}/{quote(_file_path(file))}"
                 data = await self._request.download(address, limit)
             if data is not None:
                 return data
@@ -183,6 +191,21 @@ class Client:
         except Refused as refusal:
             if not _says(refusal, "message is not modified"):
                 raise
+
+    async def draft(self, part: OutgoingMessage) -> None:
+        """Show a part of an answer that is being written; a private chat shows it for 30 s."""
+        chat, topic = self._place(part.channel_id)
+        with self._translator.call(chat):
+            await self._bot.call(
+                "sendMessageDraft",
+                {
+                    "chat_id": chat,
+                    "message_thread_id": topic,
+                    "draft_id": draft_number(part.id),
+                    "text": part.content,
+                    "entities": part.metadata.get("entities") or None,
+                },
+            )
 
     async def delete(self, address: str, message_id: str) -> None:
         """Delete a message; one that is gone already is deleted."""
@@ -249,6 +272,8 @@ def _file_path(file: Any) -> str:
             "the Bot API server keeps its files for programs on its own machine: start it "
             "without `--local`"
         )
+    if ".." in path.split("/") or not path.isprintable():
+        raise PermanentError("the Bot API server names no file, but a way to somewhere else")
     return path
 
 

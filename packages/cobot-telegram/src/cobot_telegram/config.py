@@ -104,6 +104,11 @@ class TelegramConfig(Settings):
     )
     link_previews: bool = Field(True, description="Show previews of links.")
     silent: bool = Field(False, description="Send without a notification.")
+    streaming: Literal["edit", "draft"] = Field(
+        "edit",
+        description="How an answer is shown while it grows. edit: a message that is edited. draft:"
+        " in private chats a draft, which leaves one message in the end; edits elsewhere.",
+    )
     max_download: int = Field(
         20_000_000, ge=1, description="Bytes an attachment may have; Telegram's own limit is 20 MB."
     )

@@ -7,6 +7,7 @@ of links Telegram does not take) is kept as text here, for nothing an agent says
 from __future__ import annotations
 
 import functools
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ Entity: TypeAlias = dict[str, Any]
 
 _SCHEMES = frozenset({"http", "https", "tg", "ton", "mailto", "tel"})
 _SPOILER = ("<tg-spoiler>", "</tg-spoiler>")
+_PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,;:.?!'\"()%/@-])*(?<! )")
+"""One line in which nothing can mean anything to Markdown; it shows what it is."""
 _PASSES = 20
 _TAB = 4
 
@@ -28,6 +31,12 @@ def convert(markdown: str) -> tuple[str, list[Entity]]:
 
     A text of which Markdown would show nothing (a lone `[name]: address`) is shown as it is.
     """
+    if _PLAIN.fullmatch(markdown):
+        return markdown, []
+    return _converted(markdown)
+
+
+def _converted(markdown: str) -> tuple[str, list[Entity]]:
     from telegramify_markdown import convert as telegramify
 
     source = plain(markdown)

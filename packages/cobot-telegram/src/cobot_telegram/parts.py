@@ -27,6 +27,16 @@ _PLACES = (
 _LOOK_BACK = 64
 
 
+def cut(text: str, entities: list[Entity], limit: int = MAX_TEXT) -> list[tuple[str, list[Entity]]]:
+    """Return a text's parts of at most `limit` UTF-16 code units, each with its entities.
+
+    Most texts are one part; what is nothing but white space is none.
+    """
+    if 2 * len(text) <= limit and not entities:
+        return [(text, [])] if text.strip() else []
+    return Cutter(text, entities, limit).parts()
+
+
 class Cutter:
     """Cuts one text; joined, the parts are the text, but for parts of nothing but white space.
 

@@ -64,7 +64,8 @@ class Translator:
             raise TemporaryError(f"{type(error).__name__}: {error}") from None
 
     def _refusal(self, refusal: Refused, chat: object) -> ChannelError:
-        words = f"Telegram says: {refusal.code} {refusal.description}".rstrip()
+        said = refusal.description or ("too large to be sent" if refusal.code == _TOO_LARGE else "")
+        words = f"Telegram says: {refusal.code} {said}".rstrip()
         if not refusal.description and refusal.code not in _WORDLESS:
             return TemporaryError(
                 f"something answered {refusal.code} in Telegram's place, and not in its words: "

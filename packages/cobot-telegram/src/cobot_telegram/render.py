@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cobot_session.errors import PermanentError
 from cobot_telegram.addresses import chat_and_topic
 from cobot_telegram.entities import Entity, convert, plain, utf16_length
-from cobot_telegram.parts import MAX_CAPTION, MAX_TEXT, Cutter
+from cobot_telegram.parts import MAX_CAPTION, cut
 
 if TYPE_CHECKING:
     from cobot_session.messages import Media, OutgoingMessage
@@ -42,7 +42,7 @@ def render(message: OutgoingMessage) -> list[OutgoingMessage]:
     albums = _albums(message.media)
     captioned = bool(albums) and albums[0][0].kind != "sticker"
     beside = captioned and utf16_length(text) <= MAX_CAPTION
-    texts = [] if beside else Cutter(text, entities, MAX_TEXT).parts()
+    texts = [] if beside else cut(text, entities)
     parts = [_part(message, content, found) for content, found in texts]
     for number, album in enumerate(albums):
         caption = (text, entities) if beside and number == 0 else ("", [])

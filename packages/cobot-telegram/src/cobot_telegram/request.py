@@ -8,11 +8,14 @@ address: the token is part of each.
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest
+
+from cobot_telegram.fields import id_of, if_readable
 
 if TYPE_CHECKING:
     from telegram.request import RequestData
@@ -22,8 +25,13 @@ _READ_SECONDS = 20.0
 _UPLOAD_SECONDS = 110.0
 """Longest silence while a file goes up: the server answers only when it has all of it."""
 _CONNECTIONS = 128
+_MOST_ANSWER = 64 * 1024 * 1024
+"""Bytes of one answer; a hundred updates are a few hundred kilobytes."""
+_LONGEST_WAIT = 86_400.0
+"""Seconds: a longer one that a refusal tells is taken for a day."""
 _OK = range(200, 300)
 _BAD_REQUEST = 400
+_JSON = {"Content-Type": "application/json"}
 
 
 class Refused(TelegramError):
@@ -112,6 +120,29 @@ class AiohttpRequest(BaseRequest):
         if request_data is not None and request_data.contains_files:
             seconds = max(seconds, _UPLOAD_SECONDS)
         body, headers = _encoded(request_data)
+        return await self._answered(method, url, body, headers, seconds)
+
+    async def call(
+        self, url: str, parameters: dict[str, Any], seconds: float = _READ_SECONDS
+    ) -> Any:
+        """Make one call without files, and return its result.
+
+        Args:
+            url: the method's.
+            parameters: as JSON takes them; those that are `None` are left out.
+            seconds: to wait for the answer.
+
+        Raises:
+            Refused, NotSent, NoAnswer: as `do_request`.
+        """
+        given = {name: value for name, value in parameters.items() if value is not None}
+        body = json.dumps(given).encode()
+        _, answer = await self._answered("POST", url, body, _JSON, seconds)
+        return self.parse_json_payload(answer)["result"]
+
+    async def _answered(
+        self, method: str, url: str, body: Any, headers: dict[str, str], seconds: float
+    ) -> tuple[int, bytes]:
         status, answer = await self._exchange(method, url, body, headers, seconds)
         if status in _OK:
             return status, answer
@@ -126,7 +157,7 @@ class AiohttpRequest(BaseRequest):
         try:
             async with self._open("GET", url, None, {}, _UPLOAD_SECONDS) as answer:
                 if answer.status not in _OK:
-                    raise refused(answer.status, await answer.read())
+                    raise refused(answer.status, await _bounded(answer, _MOST_ANSWER) or b"")
                 return await _bounded(answer, limit)
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise _broken(error) from None
@@ -136,9 +167,12 @@ class AiohttpRequest(BaseRequest):
     ) -> tuple[int, bytes]:
         try:
             async with self._open(method, url, body, headers, seconds) as answer:
-                return answer.status, await answer.read()
+                found = await _bounded(answer, _MOST_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise _broken(error) from None
+        if found is None:
+            raise NoAnswer(f"the answer has more than {_MOST_ANSWER} bytes")
+        return answer.status, found
 
     def _open(
         self, method: str, url: str, body: Any, headers: dict[str, str], seconds: float
@@ -182,16 +216,22 @@ def refused(status: int, answer: bytes) -> Refused:
     """Return what a refusal says; a page of a proxy in between says nothing but its status."""
     try:
         found = json.loads(answer)
-        parameters = found.get("parameters") or {}
-        retry_after = parameters.get("retry_after")
-        return Refused(
-            status,
-            str(found.get("description") or ""),
-            None if retry_after is None else float(retry_after),
-            parameters.get("migrate_to_chat_id"),
-        )
-    except (ValueError, AttributeError, TypeError, RecursionError):
+        words = str(found.get("description") or "")
+        parameters = found.get("parameters")
+    except (ValueError, AttributeError, RecursionError):
         return Refused(status, "")
+    told = parameters if isinstance(parameters, dict) else {}
+    moved = if_readable(id_of, told.get("migrate_to_chat_id"))
+    return Refused(status, words, _seconds(told.get("retry_after")), moved)
+
+
+def _seconds(value: Any) -> float | None:
+    """Return how long to wait, a day at most; `None`: nothing is told that can be meant."""
+    try:
+        seconds = float(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(seconds, _LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _encoded(request_data: RequestData | None) -> tuple[Any, dict[str, str]]:
@@ -199,7 +239,7 @@ def _encoded(request_data: RequestData | None) -> tuple[Any, dict[str, str]]:
         return None, {}
     if not request_data.contains_files:
         body = json.dumps(request_data.parameters).encode()
-        return body, {"Content-Type": "application/json"}
+        return body, _JSON
     form = aiohttp.FormData()
     for name, value in request_data.json_parameters.items():
         form.add_field(name, value)
@@ -222,9 +262,13 @@ async def _bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
 def _broken(error: Exception) -> NetworkError:
     """Return an error without an address in it."""
     kind = type(error).__name__
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return NotSent(f"no connection to the proxy: look at `proxy` ({kind})")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return NotSent(f"the proxy answers {error.status}, and opens no way: look at `proxy`")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NotSent(f"no connection to the server ({kind})")
-    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.InvalidURL | UnicodeError):
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
         return NotSent(f"no way to the server ({kind})")
     if isinstance(error, TimeoutError):
         return NoAnswer("no answer came in time")

@@ -118,11 +118,11 @@ class Sender:
             options |= {"caption": part.content or None, "caption_entities": entities}
         file_ = content if isinstance(content, str) else InputFile(content, filename=filename)
         try:
-            sent = await self._bot.call(_METHODS[kind], {kind: file_} | options)
+            sent = await self._bot.upload(_METHODS[kind], {kind: file_} | options)
         except Refused as refusal:
             if kind != "photo" or not _no_photo(refusal):
                 raise
-            sent = await self._bot.call("sendDocument", {"document": file_} | options)
+            sent = await self._bot.upload("sendDocument", {"document": file_} | options)
         return message_ids(sent)
 
     async def _send_album(
@@ -142,7 +142,7 @@ class Sender:
             )
             over = [MessageEntity.de_json(dict(one)) for one in entities or ()] if caption else None
             items.append(_IN_ALBUMS[kind](media, caption=caption, caption_entities=over or None))
-        return message_ids(await self._bot.call("sendMediaGroup", {"media": items} | options))
+        return message_ids(await self._bot.upload("sendMediaGroup", {"media": items} | options))
 
     async def _file(self, media: Media) -> tuple[str, Any, str | None]:
         """Return kind, content (bytes, or an address or a file id) and name of an attachment."""

@@ -26,6 +26,8 @@ Update: TypeAlias = dict[str, Any]
 POLL_SECONDS = 25
 _SILENT_SECONDS = 60.0
 """A poll is answered within `POLL_SECONDS`; after so long without an answer the path is dead."""
+_BREATH_SECONDS = 0.005
+"""From updates to the next poll: to make one takes as long as to answer, and would go first."""
 _ASK_SECONDS = 8.0
 _RECENT_SECONDS = 120.0
 _MAX_BODY = 1_000_000
@@ -62,6 +64,7 @@ class Polling:
         self._client = client
         self._offset: int | None = None
         self._given: int | None = None
+        self._is_busy = False
         self._poll: asyncio.Task[list[Any]] | None = None
         self._last_answer = time.monotonic()
         self._latency: float | None = None
@@ -92,9 +95,12 @@ class Polling:
         updates = poll.result()
         numbers = [number for one in updates if (number := number_of(one)) is not None]
         self._given = max(numbers) + 1 if numbers else self._offset
+        self._is_busy = bool(updates)
         return updates
 
     async def _ask(self) -> list[Any]:
+        if self._is_busy:
+            await asyncio.sleep(_BREATH_SECONDS)
         seconds = POLL_SECONDS if self._proved else 0  # a quick answer shows that the way is open
         began = time.monotonic()
         try:

@@ -22,6 +22,7 @@ knows the others:
     server.faults.add(fault, on=…, chat=…, times=…, after=…, rate=…)   -> Planted (`hits`)
     server.requests                      every call the bot has made
 
+Telegram alone has drafts: `chat.drafts`, `chat.draft` (seen now), `chat.wait_for_draft(text)`.
 A `wait_for` blocks its thread; each has a twin ending in `_async` to be awaited. A wait that finds
 nothing raises `TimeoutError` and shows what is there.
 """
@@ -29,6 +30,7 @@ nothing raises `TimeoutError` and shows what is there.
 from cobot_telegram.testing.bots import BotAccount, Webhook
 from cobot_telegram.testing.changes import Changes
 from cobot_telegram.testing.chats import Chat, Message
+from cobot_telegram.testing.drafts import Draft
 from cobot_telegram.testing.faults import (
     Answer,
     CutAfter,
@@ -57,6 +59,7 @@ __all__ = [
     "Chat",
     "CutAfter",
     "CutBefore",
+    "Draft",
     "Drip",
     "Duplicate",
     "Fault",

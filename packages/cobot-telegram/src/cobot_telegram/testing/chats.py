@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cobot_telegram.testing.changes import Changes
+    from cobot_telegram.testing.drafts import Draft
     from cobot_telegram.testing.files import StoredFile
     from cobot_telegram.testing.text import Entity
 
@@ -102,6 +103,8 @@ class Chat:
         kicked: ids of the bots thrown out of it.
         topics: forum topics, id -> name.
         actions: every chat action a bot has sent, in order (`typing`).
+        drafts: every state of every draft a bot has shown, in order.
+        draft_seconds: how long a draft is seen; a test may shorten it.
         migrated_to: the supergroup that this group has become.
     """
 
@@ -114,9 +117,12 @@ class Chat:
     kicked: set[int] = field(default_factory=set)
     topics: dict[int, str] = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    draft_seconds: float = 30.0
     migrated_to: Chat | None = None
     all_messages: dict[int, Message] = field(default_factory=dict, repr=False)
     next_message_id: int = 1
+    _draft: Draft | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -133,6 +139,14 @@ class Chat:
     def texts(self) -> list[str]:
         """The texts of `answers`."""
         return [message.text for message in self.answers]
+
+    @property
+    def draft(self) -> Draft | None:
+        """The draft that people see now: the latest, until the bot writes here or it fades."""
+        with self.changes:
+            draft = self._draft
+            fresh = draft is not None and time.monotonic() < draft.at + self.draft_seconds
+            return draft if fresh else None
 
     def json(self) -> dict[str, Any]:
         """Return the API's Chat object."""
@@ -154,8 +168,16 @@ class Chat:
         return number
 
     def add(self, message: Message) -> None:
-        """Put a message there."""
+        """Put a message there; one of a bot takes the place of its draft."""
         self.all_messages[message.id] = message
+        if message.by_bot:
+            self._draft = None
+        self.changes.notify()
+
+    def show_draft(self, draft: Draft) -> None:
+        """Show a draft in place of any other."""
+        self.drafts.append(draft)
+        self._draft = draft
         self.changes.notify()
 
     def get(self, message_id: int) -> Message | None:
@@ -199,6 +221,31 @@ class Chat:
     def wait_for_action(self, action: str = "typing", timeout: float = DEFAULT_TIMEOUT) -> None:
         """Block until a bot has shown this chat action here."""
         self.changes.wait(lambda: action in self.actions, timeout, lambda: f"no {action} came")
+
+    def wait_for_draft(self, text: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Draft:
+        """Block until a bot shows a draft here, with this text; return it.
+
+        Raises:
+            TimeoutError: it did not happen; the error shows the drafts there were.
+        """
+        return self.changes.wait(self._draft_probe(text), timeout, self._missed_draft)
+
+    async def wait_for_draft_async(
+        self, text: str | None = None, timeout: float = DEFAULT_TIMEOUT
+    ) -> Draft:
+        """Do what `wait_for_draft` does without blocking the event loop."""
+        return await self.changes.wait_async(self._draft_probe(text), timeout, self._missed_draft)
+
+    def _draft_probe(self, text: str | None) -> Callable[[], Draft | None]:
+        def probe() -> Draft | None:
+            draft = self.draft
+            return draft if draft is not None and text in {None, draft.text} else None
+
+        return probe
+
+    def _missed_draft(self) -> str:
+        last = [one.text for one in self.drafts[-_SHOWN_AT_TIMEOUT:]]
+        return f"the draft did not come to chat {self.id} ({self.title}); last there: {last}"
 
     def _probe(
         self, text: str | None, count: int, where: Callable[[Message], bool] | None

@@ -119,7 +119,17 @@ class Files:
         self._by_id: dict[str, StoredFile] = {}
 
     def store(self, attachment: Attachment) -> StoredFile:
-        """Keep an uploaded file and return it with its ids."""
+        """Keep an uploaded file and return it with its ids.
+
+        Raises:
+            TypeError: it is no `Attachment`, or of no kind that there is.
+        """
+        if getattr(attachment, "kind", None) not in _FOLDERS:
+            kinds = ", ".join(_FOLDERS)
+            raise TypeError(
+                f'a file is an `Attachment("photo", b"…")`, its kind one of {kinds}; '
+                f"not {repr(attachment)[:80]}"
+            )
         number = len(self._by_id) + 1
         folder, suffix, mime_type = _FOLDERS[attachment.kind]
         guessed = mimetypes.guess_type(attachment.filename or "")[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from cobot_telegram.testing import account, changing, sending
+from cobot_telegram.testing import account, changing, drafts, sending
 from cobot_telegram.testing.answers import answer, cut, dripped, given, server_error
 from cobot_telegram.testing.call import METHODS, Call
 from cobot_telegram.testing.errors import ApiError, too_many_requests
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cobot_telegram.testing.bots import BotAccount
     from cobot_telegram.testing.rates import Rates
 
-METHOD_MODULES = (account, changing, sending)
+METHOD_MODULES = (account, changing, drafts, sending)
 """Importing them fills the table of methods."""
 
 

@@ -233,12 +233,3 @@ async def send_chat_action(call: Call) -> bool:
         chat.actions.append(action)
         call.world.changes.notify()
     return True
-
-
-@api_method("sendMessageDraft")
-async def send_message_draft(call: Call) -> bool:
-    """Carry out sendMessageDraft: a preview in a private chat that leaves nothing behind."""
-    written(call.params, "text", MAX_TEXT, "message")
-    if call.writable().kind != "private":
-        raise bad_request("drafts can be sent to private chats only")
-    return True

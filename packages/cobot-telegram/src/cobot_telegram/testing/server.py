@@ -15,12 +15,14 @@ from cobot_telegram.testing.params import MAX_BODY, Params
 from cobot_telegram.testing.webhooks import WebhookSender
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from cobot_telegram.testing.bots import BotAccount
     from cobot_telegram.testing.rates import Rates
 
 __all__ = ["BotApiServer", "Request"]
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 class BotApiServer(Gateway):
@@ -35,6 +37,8 @@ class BotApiServer(Gateway):
         seed: of the dice for faults that happen at random.
         rates: limits that are kept all the time; without them only ordered floods happen.
         remember: how many of the latest calls `requests` keeps.
+        prefix: path that the API lies below (`/telegram`), as behind somebody's front.
+        ssl_context: of a server; with it the server speaks https.
     """
 
     def __init__(
@@ -45,10 +49,16 @@ class BotApiServer(Gateway):
         seed: int = 0,
         rates: Rates | None = None,
         remember: int = 100_000,
+        prefix: str = "",
+        ssl_context: SSLContext | None = None,
     ) -> None:
         super().__init__(seed, rates, remember)
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ValueError(f"a prefix begins with / and does not end with it: {prefix!r}")
         self.host = host
         self.port = port
+        self.prefix = prefix
+        self.ssl_context = ssl_context
         self._stack = contextlib.AsyncExitStack()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -59,7 +69,8 @@ class BotApiServer(Gateway):
     @property
     def api_url(self) -> str:
         """The server's address, as `api_url` of a channel's settings takes it."""
-        return f"http://{self.host}:{self.port}"
+        scheme = "http" if self.ssl_context is None else "https"
+        return f"{scheme}://{self.host}:{self.port}{self.prefix}"
 
     @property
     def base_url(self) -> str:
@@ -131,15 +142,16 @@ class BotApiServer(Gateway):
     async def _open(self) -> None:
         self._closing = asyncio.Event()
         app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_route("*", "/bot{token}/{method}", self.on_call)
-        app.router.add_get("/file/bot{token}/{path:.+}", self.on_download)
+        app.router.add_route("*", self.prefix + "/bot{token}/{method}", self.on_call)
+        app.router.add_get(self.prefix + "/file/bot{token}/{path:.+}", self.on_download)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=False, shutdown_timeout=0.1
         )
         async with contextlib.AsyncExitStack() as stack:
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, self.host, self.port).start()
+            site = web.TCPSite(runner, self.host, self.port, ssl_context=self.ssl_context)
+            await site.start()
             self.port = runner.addresses[0][1]
             self.changes.serving = asyncio.get_running_loop()
             stack.callback(setattr, self.changes, "serving", None)

@@ -165,6 +165,7 @@ class World(Places):
         """Turn a basic group into a supergroup: its id changes, and both places say so."""
         supergroup = self.group(group.title)
         supergroup.members = set(group.members)
+        supergroup.topics = dict(group.topics)
         with self.changes:
             group.migrated_to = supergroup
             self._tell_of(self._service(group, migrate_to_chat_id=supergroup.id), "message")
