@@ -5,6 +5,7 @@ import contextlib
 import logging
 import warnings
 
+import hypothesis
 import pytest
 
 from cobot_discord import Discord, DiscordSettings
@@ -20,6 +21,11 @@ with warnings.catch_warnings():
     import discord  # noqa: F401
 
 pytest_plugins = ["cobot_session.testing"]
+
+hypothesis.settings.register_profile(  # no claim of speed in a test
+    "cobot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("cobot")
 
 
 def pytest_configure(config):
@@ -49,7 +55,7 @@ def general(server):
     return server.guild("Home").channel("general")
 
 
-async def until(claim, seconds=5):
+async def until(claim, seconds=30):
     """Return when a claim has become true, of a state that has no event of its own."""
     async with asyncio.timeout(seconds):
         while not claim():  # noqa: ASYNC110
@@ -88,7 +94,7 @@ class Hand:
     async def receive(self, count=1):
         """Return what came, once there are so many messages."""
         got = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while len(got) < count:
                 with contextlib.suppress(TemporaryError):  # told in the status, and asked again
                     got += await self.receive_once()

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 def answer(message: IncomingMessage) -> Iterator[str]:
-    """Say the first words, more of them, and the end only when asked again."""
+    """Say the first words, more when a line comes on standard input; the end when asked again."""
     yield "Once upon"
-    time.sleep(0.3)
+    if message.metadata.get("redelivered"):
+        yield " a time, and they lived."
+        return
+    sys.stdin.readline()
     yield " a time"
-    if not message.metadata.get("redelivered"):
-        time.sleep(600)
-    yield ", and they lived."
+    time.sleep(600)
 
 
 if __name__ == "__main__":

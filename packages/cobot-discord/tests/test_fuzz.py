@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import json
 import threading
+import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cobot_session import PluginMeta, Session
+from cobot_discord.inflate import Inflater
+from cobot_session import Media, PluginMeta, Session
+from cobot_session.errors import ChannelError, OutcomeUnknown
 
 pytestmark = pytest.mark.slow
 
@@ -106,3 +109,90 @@ def test_no_payload_stops_the_channel(server, general, session, watch):
 
     watch.online.wait(20)
     said_behind()
+
+
+@pytest.mark.parametrize("packed_too", [True, False], ids=["unpacked", "packed"])
+def test_a_stream_that_swells_is_given_up(monkeypatch, packed_too):
+    """No more is unpacked than one message may have, and the stream is not taken up again."""
+    from discord.gateway import ReconnectWebSocket
+
+    monkeypatch.setattr("cobot_discord.inflate.MOST", 1_000_000)
+    pack = zlib.compressobj(9 if packed_too else 0)
+    frame = pack.compress(bytes(100_000_000 if packed_too else 1_000_000))
+    frame += pack.flush(zlib.Z_SYNC_FLUSH)
+
+    async def read():
+        socket = socket_of(asyncio.get_running_loop())
+        tracemalloc.start()
+        try:
+            with pytest.raises(ReconnectWebSocket) as order:
+                await socket.received_message(frame)
+            return order.value.resume, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    resume, peak = asyncio.run(read())
+    assert not resume
+    assert peak < 10_000_000
+
+
+def test_a_message_of_several_frames_is_put_together():
+    """A flush ends a message; until then its frames are gathered, and nothing is left over."""
+    pack, texts = zlib.compressobj(), []
+    inflater = Inflater()
+    for text in ("grüß dich " * 500, "second"):
+        whole = pack.compress(text.encode()) + pack.flush(zlib.Z_SYNC_FLUSH)
+        texts += [inflater.text(whole[n : n + 7]) for n in range(0, len(whole), 7)]
+    assert [text for text in texts if text is not None] == ["grüß dich " * 500, "second"]
+
+
+def test_a_gateway_that_swells_is_met_anew(server, general, session, watch, monkeypatch):
+    """After more than is read at once a new session begins; what was said meanwhile comes."""
+    watch.online.wait(20)
+    monkeypatch.setattr("cobot_discord.inflate.MOST", 100_000)
+    server.gateway.send_raw(" " * 1_000_000)
+    server.user("ann").says("still there", general)
+    assert [one.content for one in session.poll_all_channels(wait=20)] == ["still there"]
+    assert server.gateway.identified == 2
+
+
+class Answering:
+    """Stands where requests leave: whatever is asked, it answers the same."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    async def request(self, *_, **__):
+        return self.answer
+
+
+ANSWERS = JSON | st.fixed_dictionaries(
+    {},
+    optional={
+        "id": JSON,
+        "attachments": JSON | st.lists(st.fixed_dictionaries({"id": st.just("3")})),
+        "reactions": JSON | st.lists(st.fixed_dictionaries({"me": st.just(True)})),
+    },
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(ANSWERS)
+@example({"attachments": [{"id": "3"}]})
+@example({"reactions": [{"me": True, "emoji": {"id": "1"}}]})
+@example({"id": "x"})
+def test_no_answer_is_more_than_trouble(answer):
+    """What Discord does not document is one of the session's errors, for sending an unknown end."""
+    from cobot_discord.api import Api
+
+    api = Api(Answering(answer))
+    media = Media("image", id="1/2/3")
+
+    async def read():
+        for call in (api.fetch(media, ""), api.unreact("1", "2"), api.messages("1", None)):
+            with contextlib.suppress(ChannelError):
+                await call
+        with contextlib.suppress(OutcomeUnknown):
+            assert (await api.send("1", {}, [])).isdecimal()
+
+    asyncio.run(read())

@@ -83,14 +83,15 @@ def id_ago(**ago):
 )
 def test_how_far_a_floor_stays_behind(received, floor):
     """It passes neither the last minute nor the newest 16, unless those are old."""
-    state, place = {}, Place("5", 0, guild="3")
+    state, place, began = {}, Place("5", 0, guild="3"), datetime.now(UTC)
     marks = Marks(state)
     marks.begin("3", 1)
     for ago in received:
-        marks.add(place, id_ago(**ago))
+        marks.add(place, snowflake_at(began - timedelta(**ago)))
     marks.settle(["3"], moved=True)
-    seconds = timedelta(**floor).total_seconds()
-    assert id_ago(seconds=seconds + 1) <= marks.floor("3") <= id_ago(seconds=seconds - 1)
+    ended, back, second = datetime.now(UTC), timedelta(**floor), timedelta(seconds=1)
+    assert snowflake_at(began - back - second) <= marks.floor("3")
+    assert marks.floor("3") <= snowflake_at(ended - back + second)
 
 
 def test_a_guild_that_is_quiet_stores_its_floor_once():
@@ -171,6 +172,25 @@ async def test_a_changed_permission_is_tried_at_once(server, general, quiet, han
             {"id": quiet.id, "type": 0, "guild_id": general.guild.id, "name": "quiet"},
         )
         assert await bot.texts() == ["out of reach"]
+
+
+@pytest.mark.parametrize("by", ["role", "member", "deletion"])
+async def test_what_a_role_forbade_is_read_when_roles_change(server, general, quiet, hand, by):
+    """A changed role, another one of the bot's, and one that is gone may each permit it."""
+    ann, thread = server.user("ann"), general.thread("details")
+    async with hand() as bot:
+        for place in (general, thread):
+            ann.says("zero", place)
+        await bot.receive(2)
+    places = [quiet, thread]
+    for place in places:
+        place.forbid("history")
+        ann.says("out of reach", place)
+    async with hand() as bot:
+        await hand.until(lambda: sum(name.startswith("unread/") for name in hand.values) == 2)
+        general.guild.permit("history", by=by)
+        got = await bot.receive(2)
+    assert sorted(one.channel_id for one in got) == sorted([quiet.id, f"{general.id}/{thread.id}"])
 
 
 async def test_a_chat_that_is_gone_is_not_asked_for_again(server, general, hand):

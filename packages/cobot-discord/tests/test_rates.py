@@ -28,7 +28,7 @@ async def limited(hand, server, general, monkeypatch):
         server.faults.add(RateLimit(), on="create_message")
         async with hand() as bot:
             with pytest.raises(RateLimited) as caught:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await bot.channel.session_send(OutgoingMessage("discord", general.id, "x"))
         return caught.value.retry_after, caught.value.scope
 

@@ -104,6 +104,7 @@ async def test_no_more_of_an_attachment_is_read_than_it_may_have(server, general
         (message,) = await bot.receive()
         with pytest.raises(PermanentError, match="larger than 10 bytes"):
             await bot.channel.session_fetch(message.media[0])
+    assert len(server.rest.named("cdn")) == 1  # a fresh link would lead to no other file
 
 
 async def test_stickers_and_embeds(server, general, hand):

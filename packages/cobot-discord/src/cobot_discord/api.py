@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,10 +13,10 @@ from cobot_discord.payload import form
 from cobot_discord.places import MALFORMED, snowflake
 from cobot_discord.rest import RefusedError
 from cobot_discord.wellformed import wellformed
-from cobot_session.errors import PermanentError, TemporaryError
+from cobot_session.errors import OutcomeUnknown, PermanentError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cobot_discord.payload import Upload
     from cobot_discord.places import Payload
@@ -42,7 +43,10 @@ class Api:
             made = await self._rest.request(route, form=form(body, list(uploads)))
         else:
             made = await self._rest.request(route, json=body)
-        return str(_object(made)["id"])
+        try:
+            return snowflake(made["id"])
+        except MALFORMED:
+            raise OutcomeUnknown("Discord's answer does not name the message it made") from None
 
     async def edit(self, address: str, message_id: str, body: Payload) -> None:
         """Change a message."""
@@ -64,10 +68,8 @@ class Api:
         """Take every reaction of the bot back; one that is gone already is taken back."""
         try:
             message = _object(await self._rest.request(self._message("GET", address, message_id)))
-            for reaction in message.get("reactions") or ():
-                if reaction.get("me"):
-                    emoji = _key(reaction["emoji"])
-                    await self._rest.request(self._reaction("DELETE", address, message_id, emoji))
+            for emoji in _own_reactions(message):
+                await self._rest.request(self._reaction("DELETE", address, message_id, emoji))
         except RefusedError as error:
             if error.code not in {UNKNOWN_MESSAGE, UNKNOWN_EMOJI}:
                 raise
@@ -117,7 +119,7 @@ class Api:
         if media.url and _is_trusted(media.url, own_host):
             try:
                 return await self._rest.download(media.url)
-            except PermanentError:
+            except RefusedError:  # the link has ended
                 if (media.id or "").count("/") != 2:
                     raise
         url = await self._fresh(media.id or "")
@@ -131,9 +133,10 @@ class Api:
         if not attachment_id:
             raise PermanentError("this attachment names no message to fetch it from")
         found = await self._rest.request(self._message("GET", channel_id, message_id))
-        for attachment in _object(found).get("attachments") or ():
-            if str(attachment.get("id")) == attachment_id:
-                return str(attachment["url"])
+        with _reading():
+            for attachment in _object(found).get("attachments") or ():
+                if str(attachment.get("id")) == attachment_id:
+                    return str(attachment["url"])
         raise PermanentError("the attachment is gone")
 
     def _message(self, method: str, address: str, message_id: str) -> Route:
@@ -182,12 +185,31 @@ def _object(value: Any) -> Payload:
     return value
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Take an answer that is not what Discord documents for trouble that may pass."""
+    try:
+        yield
+    except MALFORMED as error:
+        what = type(error).__name__
+        raise TemporaryError(f"Discord's answer cannot be read ({what})") from None
+
+
+def _own_reactions(message: Payload) -> list[str]:
+    with _reading():
+        own = [one["emoji"] for one in message.get("reactions") or () if one.get("me")]
+        return [_key(emoji) for emoji in own]
+
+
 def _key(emoji: Payload) -> str:
     return f"{emoji['name']}:{emoji['id']}" if emoji.get("id") else str(emoji["name"])
 
 
 def _is_trusted(url: str, own_host: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     if parts.hostname in CDN:
         return parts.scheme == "https"
     return bool(own_host) and parts.hostname == own_host and parts.scheme in {"http", "https"}

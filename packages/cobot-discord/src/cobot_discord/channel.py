@@ -142,8 +142,14 @@ class Discord(Plugin):
             self._gaps.take(event)
         elif name == "READY":
             self._gaps.begin()
+        elif name in {"GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"} or self._is_about_us(name, data):
+            self._gaps.permitted(snowflake(data["guild_id"]))
         elif name in {"GUILD_CREATE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE"}:
             self._look(name, snowflake(data["id"]), data)
+
+    def _is_about_us(self, name: str, data: Payload) -> bool:
+        """Tell of a change of the bot's own roles, which comes with no intent for members, too."""
+        return name == "GUILD_MEMBER_UPDATE" and str(data["user"]["id"]) == self._places.me
 
     def _look(self, name: str, place_id: str, data: Payload) -> None:
         """Look after what is told of a guild, a channel or a thread."""

@@ -23,6 +23,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from cobot_discord.config import PRIVILEGED
 from cobot_discord.heartbeat import LATE, Heartbeat
+from cobot_discord.inflate import Inflater, TooLarge
 from cobot_discord.places import MALFORMED
 from cobot_discord.rest import Rest
 from cobot_discord.wellformed import wellformed
@@ -47,7 +48,8 @@ GOODBYE = 1000
 """The close code that ends the session: the bot is shown as offline at once."""
 RESUME_TRIES = 3
 EVENTS = (
-    *("READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE"),
+    *("READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "GUILD_MEMBER_UPDATE"),
+    *("GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"),
     *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
     *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "THREAD_LIST_SYNC"),
     *("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK"),
@@ -72,6 +74,10 @@ class Socket(DiscordWebSocket):
 
     heart: Heartbeat | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._inflater = Inflater()
+
     async def received_message(self, msg: Any, /) -> None:
         """Take a frame in."""
         text = self._decompressed(msg) if isinstance(msg, bytes) else msg
@@ -95,9 +101,12 @@ class Socket(DiscordWebSocket):
 
     def _decompressed(self, frame: bytes) -> str | None:
         try:
-            return self._decompressor.decompress(frame)
+            return self._inflater.text(frame)
         except (zlib.error, UnicodeDecodeError):
             raise ReconnectWebSocket(self.shard_id) from None  # the stream cannot be read on
+        except TooLarge:
+            log.warning("the gateway sent more at once than is read; a new session begins")
+            raise ReconnectWebSocket(self.shard_id, resume=False) from None  # it would come again
 
     def _heart_of(self, text: str) -> Heartbeat | None:
         """Return the heart that a greeting asks for; `None`: it is another frame."""
@@ -155,6 +164,7 @@ class Gateway(discord.Client):
         self.rest = self.http = Rest(self.loop, self.settings.api_url, self.settings.max_download)
         state = super()._get_state(**options)
         state.parsers = {name: self._parser(name) for name in EVENTS}
+        # the library would tell its voice clients, of which there are none; a method is replaced
         state._update_references = self._take_socket  # type: ignore[assignment,method-assign]
         return state
 
@@ -228,6 +238,7 @@ class Gateway(discord.Client):
                     session=before.session_id if before else None,
                     sequence=before.sequence if before else None,
                     resume=before is not None,
+                    compress=False,  # by discord.py, whose way has no bound: `Rest` asks for ours
                 )
                 while True:
                     await self.ws.poll_event()

@@ -109,6 +109,13 @@ class Gaps:
         if place is not None and self.marks.unread(place) is not None:
             self._fill_later(place.id, place.guild)
 
+    def permitted(self, guild_id: str) -> None:
+        """Try every gap of a guild once more that was forbidden: roles of it have changed."""
+        for _, ids, _ in list(self.marks.known("unread")):
+            place = self._places.get(ids[0])
+            if place is not None and place.guild == guild_id:
+                self._fill_later(ids[-1], guild_id)
+
     def created(self, channel_id: str) -> None:
         """Open a channel that came into being under our eyes."""
         self._open_up(channel_id)

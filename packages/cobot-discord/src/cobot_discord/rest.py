@@ -12,11 +12,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import yarl
 from aiohttp import ClientTimeout
 from discord.errors import DiscordException, HTTPException
 from discord.gateway import DiscordClientWebSocketResponse
 from discord.http import HTTPClient, Route
 
+from cobot_discord.inflate import MOST
 from cobot_discord.rates import Bucket, seconds_told
 from cobot_session.attachments import bounded
 from cobot_session.errors import (
@@ -114,8 +116,8 @@ class Rest(HTTPClient):
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return await self._sockets.ws_connect(
-            url,
-            max_msg_size=0,
+            yarl.URL(url).update_query(compress="zlib-stream"),
+            max_msg_size=MOST,
             autoclose=False,
             compress=compress,
             headers={"User-Agent": self.user_agent},
@@ -134,7 +136,8 @@ class Rest(HTTPClient):
         """Return what is behind a link, without showing it the token.
 
         Raises:
-            PermanentError: it is not there (any more), or larger than it may be.
+            RefusedError: it is not there (any more).
+            PermanentError: it is larger than it may be.
             TemporaryError: it could not be reached.
         """
         if self.downloads is None:
@@ -150,7 +153,7 @@ class Rest(HTTPClient):
             raise TemporaryError(f"download: {_name(error)}") from error
         if status >= 500 or status == 429:
             raise TemporaryError(f"download: HTTP {status}")
-        raise PermanentError(f"download: HTTP {status}")
+        raise RefusedError(f"download: HTTP {status}", status, 0)
 
     async def _watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """See each attempt: what it met is known here, before the library repeats or waits."""

@@ -7,7 +7,7 @@ Their verbs are the scripted API. They may be called from any thread and return 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cobot_discord.testing.changes import DEFAULT_TIMEOUT
 
@@ -256,6 +256,16 @@ class Guild:
     def role(self, name: str) -> Role:
         """Make a role."""
         return self.world.add_role(self, name)
+
+    def permit(self, *acts: str, by: Literal["role", "member", "deletion"] = "role") -> None:
+        """Give permissions back in every channel, and tell the bot what was changed for it.
+
+        Args:
+            acts: `view`, `send`, `history`, `react`.
+            by: a role of the bot is changed, the bot is given another one, or a role that was in
+                its way is deleted.
+        """
+        self.world.change_roles(self, acts, by)
 
     def give(self, user: User, *roles: Role) -> None:
         """Give roles to a user, who becomes a member."""

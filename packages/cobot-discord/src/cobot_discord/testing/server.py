@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cobot_discord.testing.model import Guild, User
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.local.server-token-of-a-test-bot"  # nosec B105 # noqa: S105  # opens nothing
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 class DiscordServer:

@@ -96,6 +96,21 @@ class World:
             self.emit("GUILD_ROLE_CREATE", None, GUILDS, lambda _: body)
             return made
 
+    def change_roles(self, guild: Guild, acts: Sequence[str], by: str) -> None:
+        """Give permissions back in a guild; the bot is told of itself whatever it asked for."""
+        with self.changes:
+            for chat in guild.chats.values():
+                chat.forbidden -= set(acts)
+            (own, *_) = guild.members[self.bot.id]
+            place = {"guild_id": guild.id}
+            told: dict[str, tuple[str, Payload]] = {
+                "role": ("GUILD_ROLE_UPDATE", {"role": payloads.role(guild.roles[own])}),
+                "member": ("GUILD_MEMBER_UPDATE", payloads.member(guild, self.bot, with_user=True)),
+                "deletion": ("GUILD_ROLE_DELETE", {"role_id": self.new_id()}),
+            }
+            event, body = told[by]
+            self.emit(event, None, GUILDS, lambda _: body | place)
+
     def open_channel(self, guild: Guild, name: str, kind: int) -> Chat:
         """Make a channel."""
         with self.changes:
