@@ -16,7 +16,7 @@ from cobot_session.messages import OutgoingMessage
 from cobot_session.text import part_id
 
 BOT = Key.from_hex("b0" * 32)
-FAST = Tuning(backoff=0.02, backoff_most=0.2, idle=1.0, patience=2.0, penalty=0.5, linger=0.5)
+FAST = Tuning(backoff=0.02, backoff_most=0.2, idle=1.0, patience=60.0, penalty=0.5, linger=0.5)
 
 
 def nsec(key=BOT):
@@ -42,7 +42,7 @@ class Rig:
         self.channel.configure(NostrConfig.model_validate(config))
         self.count = 0
 
-    async def receive(self, count=1, seconds=10):
+    async def receive(self, count=1, seconds=40):
         """Return so many messages; fails when they do not come."""
         got = []
         async with asyncio.timeout(seconds):
@@ -65,7 +65,7 @@ class Rig:
         return [await self.channel.session_send(part) for part in parts]
 
     async def reading(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             pool = self.channel._identity.pool
             await pool.until(lambda: pool.reading)
 

@@ -82,7 +82,7 @@ async def hostile_run(monkeypatch, total):
 
     Returns the megabytes that memory grew after a fifth of them, and the figures of the run.
     """
-    tuning = Tuning(backoff=0.01, backoff_most=0.02, penalty=0.01, patience=5.0)
+    tuning = Tuning(backoff=0.01, backoff_most=0.02, penalty=0.01, patience=60.0)
     monkeypatch.setattr("nostr_rig.FAST", tuning)
     hostile = Hostile()
     async with serve(hostile, "127.0.0.1", 0, ping_interval=None, compression=None) as wicked:
@@ -106,6 +106,7 @@ async def hostile_run(monkeypatch, total):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(200)
 async def test_a_hostile_relay_harms_nobody(monkeypatch):
     """3,000 wicked messages: what a person says over an honest relay arrives all the while."""
     growth, _ = await hostile_run(monkeypatch, 3000)

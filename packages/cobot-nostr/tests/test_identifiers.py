@@ -110,6 +110,15 @@ def test_a_wrong_password_is_told():
         nip49.decrypt(nip49.encrypt(KEY, "right", log_n=4), "wrong")
 
 
+@pytest.mark.parametrize("log_n", [0, 21, 255])
+def test_no_work_and_too_much_of_it_are_refused(log_n):
+    """What an encrypted key asks for is bounded on both sides, and refused in words."""
+    raw = bytearray(nip19.decode_bytes(nip49.encrypt(KEY, "right", log_n=1), "ncryptsec"))
+    raw[1] = log_n
+    with pytest.raises(DecryptError, match=f"log_n {log_n}"):
+        nip49.decrypt(nip19.encode("ncryptsec", bytes(raw)), "right")
+
+
 def test_a_key_shows_its_public_half_only():
     """Neither repr, str, format, vars nor pickle shows a private key."""
     import pickle

@@ -1,5 +1,6 @@
 """Where an identity comes from, and what is said when it does not."""
 
+import json
 import logging
 import stat
 import subprocess
@@ -14,6 +15,9 @@ from cobot_nostr.__main__ import main
 from cobot_nostr.config import NostrConfig
 from cobot_nostr.crypto import Key
 from cobot_nostr.keys import KeyProblem, parse_key, read_key_file, write_key_file
+from cobot_session.config import load_config
+from cobot_session.errors import ConfigError
+from cobot_session.registry import Registry
 
 PIPED = {"capture_output": True, "text": True}
 WIDE = {"COLUMNS": "400"}
@@ -190,6 +194,7 @@ def test_a_mistaken_key_file_is_told_with_the_settings(mistake, tmp_path):
         assert secret not in str(caught.value) + error["msg"]
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_of_a_mistaken_key_file(tmp_path):
     """`doctor` and `channels --check` name the field and the fix, and never a pasted key."""
     wrong = {
@@ -289,6 +294,37 @@ def test_access_rules_take_no_names(kind, value):
     """An address, which can change hands, and what is no key are refused."""
     with pytest.raises(ValueError, match=r"\w"):
         NostrConfig.access_id(kind, value)
+
+
+NOBODYS = {
+    "zero": "0" * 64,
+    "beyond the field": "f" * 64,
+    "off the curve": f"{5:064x}",
+    "npub": nip19.npub("0" * 64),
+    "nprofile": nip19.nprofile("f" * 64),
+}
+
+
+@pytest.mark.parametrize("form", NOBODYS)
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [
+        ({"people": ["X"]}, "plugins.nostr.people[0]"),
+        ({"access": {"users": ["X"]}}, "plugins.nostr.access.users[0]"),
+        ({"access": {"chats": ["nip04/X"]}}, "plugins.nostr.access.chats[0]"),
+    ],
+    ids=["people", "users", "chats"],
+)
+def test_what_is_no_point_of_the_curve_is_nobodys_key(form, block, field):
+    """Digits that can be nobody's key are refused where they stand, with the rule and the fix."""
+    block = json.loads(json.dumps(block).replace("X", NOBODYS[form]))
+    block |= {"nsec": nsec(), "relays": RELAYS}
+    with pytest.raises(ConfigError) as caught:
+        Registry(load_config({"plugins": {"nostr": block}}, env={})).load()
+    (told,) = caught.value.problems
+    assert told.field == field
+    assert "no x coordinate of the curve secp256k1" in told.rule
+    assert "copy the whole npub again" in told.rule
 
 
 def test_access_rules_repeat_no_private_key():

@@ -82,13 +82,13 @@ def test_the_key_is_in_no_output_of_a_session(form, tmp_path, written):
         seen = []
         with Session(settings(tmp_path, server, [ada], **given_as(form, tmp_path))) as session:
             ada.says("hello bot")
-            (message,) = session.poll_all_channels(wait=10)
+            (message,) = session.poll_all_channels(wait=40)
             seen.append(session.reply(message, "hello Ada"))
             assert ada.chat.wait_for("hello Ada")
             server.faults.add(Refuse("restricted: not you"), on="AUTH", times=None)
             server.relays[0].restart()
             server.faults.add(Refuse("blocked: no"), on="EVENT", to=ada, times=None)
-            seen.append(session.send(OutgoingMessage("nostr", ada.public, "refused"), timeout=10))
+            seen.append(session.send(OutgoingMessage("nostr", ada.public, "refused"), timeout=40))
             log_carelessly()
             seen += [session.status(), session.capabilities("nostr"), session.channels()]
         everything = written(*seen)
@@ -172,7 +172,7 @@ def test_a_key_that_does_not_open_fails_the_channel_and_is_told(tmp_path, writte
     with NostrServer() as server:
         config = settings(tmp_path, server, **own)
         with Session(config, plugins={"watch": Watch}) as session:
-            assert failed.wait(10)
+            assert failed.wait(40)
             status = session.status()["nostr"]
     assert "the password is wrong" in status.last_error
     everything = written(status)

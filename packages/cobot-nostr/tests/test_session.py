@@ -44,7 +44,7 @@ def test_a_conversation(tmp_path):
         ada = server.user("Ada")
         with Session(settings(tmp_path, server, ada)) as session:
             said = ada.says("hello")
-            (message,) = session.poll_all_channels(wait=10)
+            (message,) = session.poll_all_channels(wait=40)
             assert (message.content, message.sender_name) == ("hello", "Ada")
             receipt = session.reply(message, "hi")
             answer = ada.chat.wait_for("hi")
@@ -77,9 +77,13 @@ def test_a_stranger_is_not_let_in(tmp_path):
             eve.says("let me in")
             eve.says("let me in", chat=server.notes)
             ada.says("hello")
-            (message,) = session.poll_all_channels(wait=10)
+            (message,) = session.poll_all_channels(wait=40)
             assert message.sender_id == ada.public
-            server.changes.wait(lambda: session.status()["nostr"].dropped == 2, 10)
+            end = time.monotonic() + 40
+            while session.status()["nostr"].dropped < 2:  # which has no event of its own
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            assert session.status()["nostr"].dropped == 2
 
 
 @pytest.mark.parametrize("form", ["npub", "nprofile", "uri", "digits"])
@@ -97,7 +101,7 @@ def test_access_rules_take_every_form_of_a_key(form, tmp_path):
         with Session(config) as session:
             assert session.send(OutgoingMessage("nostr", forms[form], "first")).status == "sent"
             ada.says("hello")
-            assert [m.content for m in session.poll_all_channels(wait=10)] == ["hello"]
+            assert [m.content for m in session.poll_all_channels(wait=40)] == ["hello"]
 
 
 def test_a_broken_relay_does_not_show(tmp_path):
@@ -107,7 +111,7 @@ def test_a_broken_relay_does_not_show(tmp_path):
         server.relays[0].stop()
         with Session(settings(tmp_path, server, ada)) as session:
             ada.says("hello")
-            (message,) = session.poll_all_channels(wait=10)
+            (message,) = session.poll_all_channels(wait=40)
             receipt = session.reply(message, "hi")
             assert receipt.status == "sent"
             assert receipt.detail["relays"][server.urls[1]] == "ok"
@@ -125,7 +129,7 @@ def test_a_message_waits_for_the_relays(tmp_path):
             assert receipt.status == "queued"
             for relay in server.relays:
                 relay.start()
-            ada.chat.wait_for("later", timeout=30)
+            ada.chat.wait_for("later", timeout=50)
         assert ada.chat.texts == ["later"]
 
 
@@ -135,12 +139,12 @@ def test_a_restarted_session_goes_on(tmp_path):
         ada = server.user("Ada")
         with Session(settings(tmp_path, server, ada)) as session:
             ada.says("one")
-            assert [m.content for m in session.poll_all_channels(wait=10)] == ["one"]
+            assert [m.content for m in session.poll_all_channels(wait=40)] == ["one"]
         ada.says("two")
         with Session(settings(tmp_path, server, ada)) as session:
-            assert [m.content for m in session.poll_all_channels(wait=10)] == ["two"]
+            assert [m.content for m in session.poll_all_channels(wait=40)] == ["two"]
             ada.says("three")
-            assert [m.content for m in session.poll_all_channels(wait=10)] == ["three"]
+            assert [m.content for m in session.poll_all_channels(wait=40)] == ["three"]
 
 
 @pytest.mark.anyio
@@ -150,7 +154,7 @@ async def test_the_asyncio_face(tmp_path):
         ada = server.user("Ada")
         async with AsyncSession(settings(tmp_path, server, ada)) as session:
             ada.says("hello")
-            (message,) = await session.poll_all_channels(wait=10)
+            (message,) = await session.poll_all_channels(wait=40)
             await session.reply(message, "hi")
             await ada.chat.wait_for_async("hi")
 
@@ -161,7 +165,7 @@ def test_a_long_answer_in_parts(tmp_path):
         ada = server.user("Ada")
         text = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(300))
         with Session(settings(tmp_path, server, ada)) as session:
-            receipt = session.send(OutgoingMessage("nostr", ada.public, text), timeout=20)
+            receipt = session.send(OutgoingMessage("nostr", ada.public, text), timeout=40)
             assert receipt.status == "sent"
             ada.chat.wait_for(count=len(receipt.message_ids))
             assert "".join(ada.chat.texts) == text
@@ -233,7 +237,7 @@ def fault_run(folder, *, messages, people, kills, seed=1):
                         time.sleep(dice.uniform(0, 0.004))  # people write over some time
                     if turn < kills:
                         some = dice.randrange(len(answered()), len(answered()) + len(share))
-                        server.changes.wait(lambda some=some: len(answered()) >= some - 5, 60)
+                        server.changes.wait(lambda some=some: len(answered()) >= some - 5, 120)
                     else:
                         server.changes.wait(lambda: answered() >= wanted, 240)
         answers = Counter(text for user in users for text in user.chat.texts)
@@ -250,7 +254,7 @@ def check_fault_run(texts, lines, answers):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_nothing_is_lost_or_doubled(tmp_path):
     """Relays flap, one wants AUTH, the bot is killed: each message is answered once."""
     texts, lines, answers, _ = fault_run(tmp_path, messages=40, people=4, kills=1)

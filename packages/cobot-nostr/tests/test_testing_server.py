@@ -25,7 +25,7 @@ from cobot_nostr.testing import (
 )
 
 pytestmark = pytest.mark.anyio
-SECONDS = datetime.timedelta(seconds=5)
+SECONDS = datetime.timedelta(seconds=40)
 
 
 def note(key, text="x", at=1000, kind=1, tags=()):
@@ -41,7 +41,7 @@ class Client:
     async def ask(self, *message):
         await self.socket.send(json.dumps(message))
 
-    async def next(self, timeout=5):
+    async def next(self, timeout=40):
         async with asyncio.timeout(timeout):
             return json.loads(await self.socket.recv())
 
@@ -187,9 +187,9 @@ async def test_a_restart_keeps_the_port_and_forgets_on_demand(server, forget):
         assert json.loads(await socket.recv())[0] == "AUTH"
 
 
+@pytest.mark.usefixtures("_sdk_loop")
 async def test_a_foreign_client_talks_to_scripted_people():
     """nostr-sdk and a scripted person exchange private messages over the local relay."""
-    nostr_sdk.nostr_sdk.uniffi_set_event_loop(asyncio.get_running_loop())
     keys = nostr_sdk.Keys.generate()
     async with NostrServer(bot=keys.public_key().to_hex()) as server:
         server.relays[0].auth_required = True

@@ -64,7 +64,7 @@ def parse(channel_id: str) -> Chat:
     place, slash, rest = channel_id.strip().partition("/")
     match place:
         case "nip04" if slash:
-            return Chat("nip04", (_person(rest),))
+            return Chat("nip04", (person(rest),))
         case "notes":
             return Chat("notes", id=nip19.event(rest) if rest else "")
         case "channel" if slash:
@@ -77,14 +77,22 @@ def parse(channel_id: str) -> Chat:
 
 
 def _room(channel_id: str) -> Chat:
-    people = {_person(one) for one in channel_id.split(",")}
+    people = {person(one) for one in channel_id.split(",")}
     if len(people) > MOST_PEOPLE:
         raise IdentifierError(f"a private room has at most {MOST_PEOPLE} people")
     return private(people)
 
 
-def _person(text: str) -> str:
+def person(text: str) -> str:
+    """Return the public key that a person wrote, in digits.
+
+    Raises:
+        IdentifierError: it is none: no identifier of a person, or no point of the curve.
+    """
     public = nip19.person(text)
     if not is_public_key(public):
-        raise IdentifierError("these digits are not a public key")
+        raise IdentifierError(
+            "this is nobody's public key: it is no x coordinate of the curve secp256k1 (BIP-340);"
+            " copy the whole npub again from the person's profile"
+        )
     return public

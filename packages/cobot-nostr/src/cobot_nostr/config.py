@@ -46,13 +46,13 @@ def _event(text: str) -> str:
 
 
 def _person(text: str) -> str:
-    from cobot_nostr import nip19
+    from cobot_nostr import chats, nip19
 
     if nip19.is_nip05(text):
         raise ValueError(
             "a name such as user@example.com may change hands; write the npub it stands for"
         )
-    return nip19.person(text)
+    return chats.person(text)
 
 
 def _scalar(value: object) -> object:

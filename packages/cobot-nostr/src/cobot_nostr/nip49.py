@@ -36,8 +36,8 @@ def decrypt(ncryptsec: str, password: str) -> Key:
     version, log_n, salt, nonce = raw[0], raw[1], raw[2:18], raw[18:42]
     if version != _VERSION:
         raise DecryptError(f"NIP-49: version {version} is unknown")
-    if log_n > MAX_LOG_N:
-        raise DecryptError(f"NIP-49: log_n {log_n} asks too much work (at most {MAX_LOG_N})")
+    if not 1 <= log_n <= MAX_LOG_N:
+        raise DecryptError(f"NIP-49: log_n {log_n} is none that is worked on (1 to {MAX_LOG_N})")
     try:
         secret = _cipher(password, log_n, salt, nonce).decrypt(nonce[16:], raw[43:], raw[42:43])
     except InvalidTag:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that a publish waits for enough relays."""
+GRACE = 1.0
+"""Seconds that it then waits for the answers of the others."""
 
 _REMEMBERED = 100_000
 
@@ -238,7 +240,7 @@ class Pool:
         *,
         min_acks: int = 1,
         patience: float | None = None,
-        grace: float = 1.0,
+        grace: float | None = None,
     ) -> Published:
         """Hand an event to relays and return what they said.
 
@@ -247,7 +249,7 @@ class Pool:
             urls: the target relays; empty: ours.
             min_acks: how many must take it (all, when there are fewer).
             patience: seconds to wait for so many; default: `PATIENCE`.
-            grace: seconds to wait for the answers of the others after that.
+            grace: seconds to wait for the answers of the others after that; default: `GRACE`.
         """
         relays = {url: relay for url in urls or self.relays if (relay := self._relay(url))}
         wanted = max(1, min(min_acks, len(relays)))
@@ -256,7 +258,7 @@ class Pool:
         await wait_for_answers(list(futures.values()), wanted, patient)
         if sum(is_ok(future) for future in futures.values()) >= wanted:
             online = [future for url, future in futures.items() if relays[url].line.connected]
-            await wait_for_answers(online, len(online), grace)
+            await wait_for_answers(online, len(online), GRACE if grace is None else grace)
         answers = {
             url: future.result()
             if future.done()

@@ -176,9 +176,12 @@ class Relay:
             self.outbox.connected()
             await self._work_on(socket)
         finally:
-            with contextlib.suppress(TimeoutError, OSError, WebSocketException):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await socket.close()
+            try:
+                with contextlib.suppress(TimeoutError, OSError, WebSocketException):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await socket.close()
+            finally:
+                socket.transport.abort()  # a close that is cut off leaves the socket open
 
     async def _work_on(self, socket: ClientConnection) -> None:
         work = {

@@ -6,6 +6,7 @@ a bound, and no answer is waited for longer than a moment.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 256 * 1024
 MAX_FILE = 50 * 1024 * 1024
 _SECONDS = 10.0
+_MOMENT = 1.0
+"""Seconds that a question which nobody waits for any more may take to its end. Cancelled while it
+connects, httpx can leave a socket open."""
 _MOST_REDIRECTS = 3
 _MOST_ADDRESSES = 3
 _PERMANENT = range(400, 500)
@@ -43,9 +47,15 @@ class Web:
         self._log = log
         self._anywhere = anywhere
         self._client = httpx.AsyncClient(timeout=_SECONDS, headers={"User-Agent": "cobot-nostr"})
+        self._asking: set[asyncio.Task[bytes | str]] = set()
 
     async def close(self) -> None:
         """Let go of the connections."""
+        if self._asking:
+            _, late = await asyncio.wait(self._asking, timeout=_MOMENT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self._client.aclose()
 
     async def relay_document(self, url: str) -> object:
@@ -117,7 +127,24 @@ class Web:
         extensions: dict[str, Any] | None = None,
         follow: bool = False,
     ) -> bytes | str:
-        """Return the body, or where to look instead."""
+        """Return the body, or where to look instead; who is cancelled leaves it a moment to end."""
+        asking = asyncio.create_task(self._ask(url, most, headers, extensions, follow))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(_MOMENT, asking.cancel)
+            raise
+
+    async def _ask(
+        self,
+        url: httpx.URL | str,
+        most: int,
+        headers: dict[str, str],
+        extensions: dict[str, Any] | None,
+        follow: bool,
+    ) -> bytes | str:
         async with self._client.stream(
             "GET", url, headers=headers, extensions=extensions
         ) as answer:

@@ -15,6 +15,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from cobot_nostr.event import Event, matches
+from cobot_nostr.testing.changes import DEFAULT_TIMEOUT
 from cobot_nostr.testing.connection import Connection
 from cobot_nostr.testing.store import Store, has_expired
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from cobot_nostr.testing.changes import Changes
     from cobot_nostr.testing.faults import Faults
+
+PATIENCE = 60.0
+"""Seconds that another thread waits for what it asks of the one that serves."""
 
 
 class TestingRelay:
@@ -76,6 +80,7 @@ class TestingRelay:
             max_size=2**20,
             ping_interval=None,
             compression=None,
+            close_timeout=1,
         )
         self._changes.notify()
 
@@ -137,7 +142,7 @@ class TestingRelay:
         if self._changes.loop is None:
             work.close()
             raise RuntimeError("the server is not running: enter it with `with` first")
-        asyncio.run_coroutine_threadsafe(work, self._changes.loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._changes.loop).result(PATIENCE)
 
     def drop_connections(self) -> None:
         """Cut every connection, without a closing handshake."""
@@ -170,13 +175,15 @@ class TestingRelay:
 
         self._soon(push)
 
-    def wait_for_subscription(self, kind: int, timeout: float = 10.0) -> None:
+    def wait_for_subscription(self, kind: int, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Block until a client is subscribed to events of this kind."""
         self._changes.wait(
             lambda: self._is_subscribed(kind), timeout, lambda: f"nobody subscribed to kind {kind}"
         )
 
-    async def wait_for_subscription_async(self, kind: int, timeout: float = 10.0) -> None:
+    async def wait_for_subscription_async(
+        self, kind: int, timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
         """Do what `wait_for_subscription` does without blocking the loop."""
         await self._changes.wait_async(
             lambda: self._is_subscribed(kind), timeout, lambda: f"nobody subscribed to kind {kind}"

@@ -25,7 +25,7 @@ from cobot_nostr.testing.people import (
     TEXT_NOTE,
     User,
 )
-from cobot_nostr.testing.relay import TestingRelay
+from cobot_nostr.testing.relay import PATIENCE, TestingRelay
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,7 +105,7 @@ class NostrServer:
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="nostr-relays", daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.__aenter__(), loop).result(PATIENCE)
         return self
 
     def __exit__(
@@ -117,10 +117,10 @@ class NostrServer:
         loop, thread = self.changes.loop, self._thread
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self.__aexit__(None, None, None), loop).result(10)
-        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.__aexit__(None, None, None), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE)
         loop.close()
 
     # -- people and places
