@@ -34,8 +34,8 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.allow_parallel = True
 nox.options.sessions = [
-    *("lint", "tests", "minimums", "types", "docs", "house", "build", "examples", "agents", "demo"),
-    *("cobot-agent", "audit"),
+    *("lint", "docs", "tests", "minimums", "cobot-agent", "examples", "build", "audit", "types"),
+    *("house", "demo", "agents"),
 ]
 """What takes longest comes early, so that nothing long is left for one processor at the end."""
 
@@ -45,15 +45,20 @@ CORE = "cobot-session"
 AGENT = "cobot==0.2.0"
 FORMS = {"wheel": "*.whl", "sdist": "*.tar.gz"}
 """What is published of a package, and how its files are called."""
-QUICK = ("-m", "not soak and not slow")
 QUICKEST = ("-m", "not soak and not slow and not process")
+QUICK = ("-m", "not soak and not slow and (lowest or not process)")
 OWN = tempfile.TemporaryDirectory(prefix="cobot-own-")
 CLEARED = {
     "PYTHONPATH": None,
+    "PYTHONDONTWRITEBYTECODE": None,
+    "PIP_COMPILE": "0",
     "COBOT_CONFIG": None,
     **{f"XDG_{kind}_HOME": str(Path(OWN.name, kind.lower())) for kind in ("DATA", "CONFIG")},
 }
-"""Settings and state of the person at the keyboard that no test may see."""
+"""Settings and state of the person at the keyboard that no test may see.
+
+What is compiled is kept, since tests start many processes; what is not imported is not compiled.
+"""
 UNATTENDED = """
 import subprocess, sys
 sys.exit(subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, timeout=300).returncode)
@@ -120,10 +125,15 @@ def _run_tests(
     needed = reach([Requirement(name), *LOCAL[name].test_requirements])
     wheels = os.pathsep.join(str(wheel(session, each)) for each in needed)
     folder = LOCAL[name].folder
+    same = any(each.name == "hypothesis" for each in LOCAL[name].test_requirements)
+    given = ("--hypothesis-profile=ci",) if same else ()  # alike each time, however slow
+    kept = str(session.cache_dir.resolve() / "hypothesis")  # its tables of Unicode take seconds
     with _away(session, folder / "tests", folder / "README.md", folder / "docs"):
         session.run(
-            *("pytest", "tests", *options, *session.posargs),
-            env=CLEARED | {"COBOT_TESTING_INSTALLED": "1", "COBOT_WHEELS": wheels},
+            *("pytest", "tests", *given, *options, *session.posargs),
+            env=CLEARED
+            | {"COBOT_TESTING_INSTALLED": "1", "COBOT_WHEELS": wheels}
+            | {"HYPOTHESIS_STORAGE_DIRECTORY": kept},
             success_codes=codes,
         )
 
@@ -138,7 +148,7 @@ def tests(session: nox.Session, name: str) -> None:
     """Run a package's tests against its wheel, on every Python that is found.
 
     What is marked `slow` asks nothing of a version and is run on the oldest Python only; so are
-    the commands, which are marked `process`, and once more with the lowest versions.
+    the commands, which are marked `process`; some once more, with the lowest versions.
     """
     _install_for_tests(session, name)
     _run_tests(session, name, *(() if session.python == OLDEST else QUICKEST))
@@ -184,7 +194,12 @@ def soak(session: nox.Session, name: str) -> None:
 @nox.session(python=OLDEST)
 @_each(sorted(PACKAGES, key=CORE.__ne__))
 def minimums(session: nox.Session, name: str) -> None:
-    """Run a package's tests with the oldest version of everything that it names."""
+    """Run a package's tests with the oldest version of everything that it names.
+
+    What differs here is libraries, so one or two tests of each command will do, marked `lowest`:
+    they print help, mistakes, tables and schemas, ask in a terminal and read what is written.
+    What a command does after that is the session's own, and is run on the oldest Python.
+    """
     oldest = lowest(name)
     pins = [f"{other}=={version}" for other, version in oldest.items()]
     _install_for_tests(session, name, *pins)
@@ -199,21 +214,26 @@ def minimums(session: nox.Session, name: str) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def fuzz(session: nox.Session) -> None:
-    """Throw bytes at every reader of strangers' bytes; `-- 600` does so for ten minutes each."""
+    """Throw bytes at every reader of strangers' bytes; `-- 600 discord_event` so long, at that."""
     _tools(session, "fuzz")
     install(session, [Requirement(name) for name in PACKAGES])
-    seconds = session.posargs[0] if session.posargs else "20"
-    for name in ("telegram", "discord", "nostr_frame", "nostr_id", "settings", "spool"):
-        with _away(session, ROOT / "tools" / "fuzz.py"):
-            session.run("python", "fuzz.py", name, seconds, env=CLEARED)
+    seconds, *names = session.posargs or ["20"]
+    with _away(session, ROOT / "tools" / "fuzzing"):
+        listed = session.run(
+            "python", "-m", "fuzzing", "list", silent=True, stderr=None, env=CLEARED
+        )
+        for name in names or str(listed).split():
+            session.run("python", "-m", "fuzzing", name, seconds, env=CLEARED)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check form and style of everything."""
+    """Check form and style of everything, and the workflows for form and weak spots."""
     _tools(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    checked = ("--offline", "--strict-collection", "--persona=auditor", "--quiet")
+    session.run("zizmor", *checked, ".github")
 
 
 @nox.session(name="format", default=False)
@@ -321,22 +341,39 @@ def audit(session: nox.Session) -> None:
 
 
 def _look_for_known_weaknesses(session: nox.Session) -> None:
-    """Ask the package index; where it does not answer such questions, say that nobody has looked.
-
-    pip-audit itself passes over what the index does not know.
-    """
+    """Ask for each version, by pip-audit; for what is not told so, the index of the newest."""
     found = Path(session.create_tmp()).resolve() / "weaknesses.json"
     found.unlink(missing_ok=True)
     options = ("--local", "--format=json", "--progress-spinner=off", f"--output={found}")
     session.run("pip-audit", *options, silent=True, success_codes=(0, 1))
     asked = json.loads(found.read_text("utf-8"))["dependencies"] if found.exists() else []
     known = [one for one in asked if "skip_reason" not in one]
-    if not known:
-        session.warn("NOT looked for known weaknesses: the package index does not answer")
-    elif weak := [f"{one['name']} {one['version']}" for one in known if one["vulns"]]:
+    if weak := [f"{one['name']} {one['version']}" for one in known if one["vulns"]]:
         session.error(f"known weaknesses: {', '.join(weak)}; run pip-audit for more")
-    else:
-        session.log(f"no known weakness in {len(known)} of {len(asked)} distributions")
+    if known:
+        session.log(f"pip-audit: no known weakness in {len(known)} distributions")
+    rest = [one["name"] for one in asked if "skip_reason" in one and one["name"] not in LOCAL]
+    if rest or not asked:
+        _ask_for_the_newest(session, rest)
+
+
+def _ask_for_the_newest(session: nox.Session, names: list[str]) -> None:
+    """Ask the package index of the newest versions; say of what nobody has looked."""
+    command = ("python", str(ROOT / "tools" / "weaknesses.py"), *names)
+    told = json.loads(str(session.run(*command, silent=True, stderr=None)))
+    if told["weak"]:
+        weak = ", ".join(f"{what} ({' '.join(ids)})" for what, ids in told["weak"].items())
+        session.error(f"known weaknesses, by the package index on {told['date']}: {weak}")
+    if not told["told"]:
+        session.warn("NOT looked for known weaknesses: the package index does not tell of them")
+        return
+    session.log(
+        f"the package index, on {told['date']}: no known weakness in {told['whole']} distributions,"
+        " each the newest version"
+    )
+    for what, why in told["open"].items():
+        if what.partition(" ")[0] not in LOCAL:
+            session.warn(f"NOT looked for known weaknesses of {what}: {why}")
 
 
 @nox.session

@@ -1,0 +1,1 @@
+"""What `nox -s fuzz` throws at everything that reads strangers' bytes."""
