@@ -58,8 +58,13 @@ TITLES = {"Args": "Arguments", "Returns": "Returns", "Raises": "Raises", "Attrib
 
 
 class Reference(SphinxDirective):
-    """A directive whose content is Markdown that a function makes of its arguments."""
+    """A directive that stands for Markdown which a function makes of its arguments.
 
+    Its own content is for who reads the page where no site has been built: what would be here, and
+    from where.
+    """
+
+    has_content = True
     optional_arguments = 1
     make: Callable[..., Iterator[str]]
 
@@ -255,7 +260,7 @@ def _preset(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or isinstance(value, BaseModel):
+    if value is None or value == "" or isinstance(value, BaseModel):
         return ""
     return f"`{_as_yaml(value)}`"
 

@@ -74,7 +74,7 @@ class Reader:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
-                timeout=280,
+                timeout=400,
                 check=False,
             )
             assert done.returncode == 0, f"$ {command}\n{done.stdout}"
@@ -93,18 +93,18 @@ class Reader:
         try:
             self.eve.says("let me in")
             self.ada.says("hello")
-            assert self.ada.chat.wait_for("You said: hello", timeout=50)
+            assert self.ada.chat.wait_for("You said: hello", timeout=200)
             assert not [one for one in self.eve.chat.answers if "let me in" in one.text]
             self.answers += 1
         finally:
             agent.terminate()  # Ctrl-C is not heard by what a shell started in the background
             try:
-                agent.wait(20)
+                agent.wait(60)
             finally:
                 agent.kill()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not WHEELS, reason="no wheels are given in COBOT_WHEELS")
 @pytest.mark.parametrize(
     "page", [pytest.param("README.md", marks=pytest.mark.soak), "docs/agents/first.md"]

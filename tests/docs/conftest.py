@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from sybil import Example
 
-SECONDS = 50
+SECONDS = 150
 """How long one command may take; below the bound on a whole test."""
 
 FILE_NAME = re.compile(r"# (?P<name>[\w-]+\.\w+)\n")
