@@ -38,7 +38,7 @@ def serving(session: Session) -> Callable[[Callable[..., object]], object]:
             yield
         finally:
             session.stop()
-            thread.join(10)
+            thread.join(40)
             assert not thread.is_alive()
 
     return run

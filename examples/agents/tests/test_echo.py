@@ -12,7 +12,7 @@ def test_echo_answers(serving, fake_channel):
     """What is said comes back in the same chat."""
     with serving(echo.answer):
         fake_channel.says("hello", chat="home")
-        fake_channel.wait_for_sent()
+        fake_channel.wait_for_sent(1, 40)
     assert fake_channel.texts("home") == ["You said: hello"]
 
 

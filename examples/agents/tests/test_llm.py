@@ -27,11 +27,13 @@ def test_answer_grows_while_the_model_writes(serving, fake_channel, model):
     model.go.clear()
     with serving(llm.answer):
         fake_channel.says("hello", chat="home")
-        first = fake_channel.wait_for_sent()[0]
+        first = fake_channel.wait_for_sent(1, 40)[0]
         assert first.content.strip() == "Good"
         model.go.set()
         fake_channel.says("hello again", chat="home")
-        fake_channel.wait_for_sent(2)  # in one chat, the next answer comes after the whole of this
+        fake_channel.wait_for_sent(
+            2, 40
+        )  # in one chat, the next answer comes after the whole of this
         assert next(iter(fake_channel.posts.values())).text == "Good morning, Alice."
 
 
@@ -40,7 +42,7 @@ def test_model_is_told_what_was_said_before(serving, fake_channel, model):
     with serving(llm.answer):
         for number, chat in enumerate(["home", "work", "home"]):
             fake_channel.says(f"question {number}", chat=chat)
-            fake_channel.wait_for_sent(number + 1)
+            fake_channel.wait_for_sent(number + 1, 40)
     asked = [[turn["content"] for turn in one["messages"]] for one in model.requests]
     assert asked[1] == [llm.SYSTEM, "Alice: question 1"]
     assert asked[2][1:] == ["Alice: question 0", "Good morning, Alice.", "Alice: question 2"]

@@ -39,7 +39,7 @@ def test_people_are_answered_meanwhile(drop):
         part.parent.mkdir(parents=True, exist_ok=True)
         part.write_text('{"text": "hello", "chat": "ada"}', encoding="utf-8")
         part.rename(part.with_suffix(""))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 40
         while not texts(drop / "out" / "ada") and time.monotonic() < end:
             assert client.get("/health").status_code == 200
         assert web.app.state.agent.done() is False
@@ -52,6 +52,6 @@ def test_health_tells_of_an_agent_that_ended(drop):
     with TestClient(web.app) as client:
         assert client.get("/health").json().keys() >= {"filedrop"}
         client.portal.call(web.app.state.agent.cancel)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 40
         while client.get("/health").status_code == 200:
             assert time.monotonic() < end

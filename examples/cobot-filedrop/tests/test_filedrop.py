@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Folder:
 @pytest.fixture
 def channel(tmp_path: Path) -> FileDrop:
     channel = FileDrop()
+    # a context has more than the log; this channel uses no more of it
     channel.context = SimpleNamespace(log=logging.getLogger("filedrop"))  # type: ignore[assignment]
     channel.configure(FileDropConfig(path=tmp_path))
     channel.start()
@@ -60,7 +61,7 @@ def test_dropped_text_is_answered_in_a_file(tmp_path: Path) -> None:
         part = tmp_path / "in" / "hello.txt.part"
         part.write_text("hello\n", encoding="utf-8")
         part.rename(part.with_suffix(""))
-        (message,) = session.poll_all_channels(wait=15)
+        (message,) = session.poll_all_channels(wait=40)
         receipt = session.reply(message, "hi")
     answer = tmp_path / "out" / "default" / f"{receipt.message_ids[0]}.json"
     assert json.loads(answer.read_text("utf-8")) == {"text": "hi", "reply_to": "hello.txt"}
@@ -153,7 +154,7 @@ def test_refused_chat_is_told_in_the_receipt(tmp_path: Path) -> None:
     """A chat that cannot be one is a permanent failure, tried once."""
     plugins = {"filedrop": {"path": str(tmp_path)}, "workspace": {"path": str(tmp_path / "state")}}
     with Session({"plugins": plugins}) as session:
-        receipt = session.send(OutgoingMessage("filedrop", "../evil", "x"), timeout=15)
+        receipt = session.send(OutgoingMessage("filedrop", "../evil", "x"), timeout=40)
     assert (receipt.status, receipt.attempts) == ("failed", 1)
 
 
