@@ -18,6 +18,7 @@ from cobot_session import (
     IncomingMessage,
     Limits,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
     RateLimited,
 )
@@ -361,13 +362,39 @@ def test_typing_lasts_as_long_as_the_answer(tmp_path: Path) -> None:
         wait_for(lambda: len(fake.typings) >= 3)
         yield "done"
 
-    with running(tmp_path, fake, handle):
+    with running(tmp_path, fake, handle) as session:
         fake.says("x", chat="9")
-        wait_for(lambda: seen(fake) == ["done"])
+        wait_for(lambda: seen(fake) == ["done"])  # which may be shown while it may still grow
+        wait_for(lambda: session.status()["fake"].pending == 0)
         count = len(fake.typings)
         threading.Event().wait(0.3)
         assert len(fake.typings) == count
     assert set(fake.typings) == {"9"}
+
+
+def test_typing_that_comes_too_late_is_not_shown(tmp_path: Path) -> None:
+    """What a busy channel has not shown before the answer's end would be shown beside the answer."""
+    fake = FakeChannel(QUICK)
+    busy, free = threading.Event(), threading.Event()
+
+    class Busy(FakePlugin):
+        async def session_presence(self, status: str) -> None:
+            if status == "busy":
+                busy.set()
+                free.wait(BOUND)
+
+    with new_session(tmp_path, lambda: Busy(fake)) as session:
+        fake.says("x", chat="9")
+        (message,) = session.poll_all_channels(wait=BOUND)
+        session.presence("busy")
+        assert busy.wait(BOUND)
+        with session.typing_during(message):
+            pass
+        free.set()
+        session.typing("fake", "9")
+        wait_for(lambda: fake.typings)
+        assert session.send(OutgoingMessage("fake", "9", "y"))
+        assert fake.typings == ["9"]
 
 
 def test_an_answer_of_nothing_is_none(tmp_path: Path) -> None:

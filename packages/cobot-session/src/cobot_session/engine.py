@@ -305,14 +305,25 @@ class Engine:
             return failed(PermanentError(refusal))
         return supervisor.call(call)
 
-    def typing(self, channel_type: str, channel_id: str) -> bool:
-        """Show that an answer is being written; false when the channel cannot, or may not there."""
+    def typing(
+        self, channel_type: str, channel_id: str, still: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Show that an answer is being written; false when the channel cannot, or may not there.
+
+        `still` is asked when the channel comes to it, on its loop: a late one would be shown
+        beside the answer.
+        """
         supervisor = self.roster.get(channel_type)
         if supervisor is None or "session_typing" not in supervisor.record.hooks:
             return False
         if supervisor.gate.reach.refusal(channel_id) is not None:
             return False
-        return supervisor.aside(lambda door: door.typing(channel_id))
+
+        async def show(door: Door) -> None:
+            if still():
+                await door.typing(channel_id)
+
+        return supervisor.aside(show)
 
     def presence(self, status: str) -> bool:
         """Wish for a presence on every channel that has it; false when none has."""

@@ -58,5 +58,6 @@ class TypingKept:
     def _show(self) -> None:
         with self._lock:
             if self._on:
-                self._engine.typing(*self._chat)  # a channel that does not run now may run again
+                # a channel that does not run now may run again
+                self._engine.typing(*self._chat, lambda: self._on)
                 self._timer = self._engine.timers.later(self._seconds, self._show)
