@@ -73,7 +73,8 @@ def _optional(message: Any, name: str) -> str | None:
 
 def _clean(value: object) -> str:
     """Return an id as text that any store takes: half a surrogate pair is no character."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _timestamp(message: Any, channel_type: str) -> datetime:

@@ -70,14 +70,19 @@ class PluginState(MutableMapping[str, Any]):
                 self._values[name] = value
 
     def __getitem__(self, name: str) -> Any:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a copy of a value: changing it in place would change nothing stored."""
         stage = _open_stage()
         if stage is not None and name in stage.changes:
             value = stage.changes[name]
         else:
             value = self._values.get(name)
-        if value is None:
-            raise KeyError(name)
-        return loads(dumps(value))  # a copy: changing it in place would change nothing stored
+        return default if value is None else loads(dumps(value))
 
     def __setitem__(self, name: str, value: Any) -> None:
         if not isinstance(name, str):

@@ -20,8 +20,11 @@ Entity: TypeAlias = dict[str, Any]
 
 _SCHEMES = frozenset({"http", "https", "tg", "ton", "mailto", "tel"})
 _SPOILER = ("<tg-spoiler>", "</tg-spoiler>")
-_PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,;:.?!'\"()%/@-])*(?<! )")
-"""One line in which nothing can mean anything to Markdown; it shows what it is."""
+_PLAIN = re.compile(r"(?!\d+[.)])[^\W_](?:[^\W_]|[ ,;:.?!'\"()%/@-])*(?<! )")
+"""One line in which nothing can mean anything to Markdown; it shows what it is.
+
+A number with a full stop or a bracket behind it begins a list.
+"""
 _PASSES = 20
 _TAB = 4
 
@@ -49,6 +52,8 @@ def _converted(markdown: str) -> tuple[str, list[Entity]]:
 
 def plain(text: str) -> str:
     """Return a text without what Telegram would replace: control characters, half characters."""
+    if text.isascii() and text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(_TAB)
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return "".join(c if c >= " " or c == "\n" else " " for c in text)

@@ -249,8 +249,11 @@ def _encoded(request_data: RequestData | None) -> tuple[Any, dict[str, str]]:
 
 
 async def _bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    if (answer.content_length or 0) > limit:
+    told = answer.content_length
+    if told is not None and told > limit:
         return None
+    if told is not None and "Content-Encoding" not in answer.headers:  # nothing to unpack
+        return await answer.read()
     data = bytearray()
     async for chunk in answer.content.iter_any():
         data += chunk
