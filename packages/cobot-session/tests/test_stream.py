@@ -373,7 +373,7 @@ def test_typing_lasts_as_long_as_the_answer(tmp_path: Path) -> None:
 
 
 def test_typing_that_comes_too_late_is_not_shown(tmp_path: Path) -> None:
-    """What a busy channel has not shown before the answer's end would be shown beside the answer."""
+    """What a busy channel has not shown before the end would be shown beside the answer."""
     fake = FakeChannel(QUICK)
     busy, free = threading.Event(), threading.Event()
 

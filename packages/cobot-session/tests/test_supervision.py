@@ -25,7 +25,9 @@ from cobot_session import (
     PluginMeta,
     Session,
     Status,
+    engine,
 )
+from cobot_session.spool.beside import Beside
 from cobot_session.testing import FakeChannel
 
 if TYPE_CHECKING:
@@ -478,3 +480,22 @@ def test_process_that_stood_still_restarts_no_channel(tmp_path: Path) -> None:
             assert told == "1 online\n"
         finally:
             process.kill()
+
+
+def test_a_change_of_state_is_published_without_waiting_for_the_next_look(
+    tmp_path: Path, fake: FakeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `cobot-session status` reads beside the session follows each change, both ways."""
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 3600.0)
+    beside = Beside(tmp_path / "session.db")
+
+    def published() -> str:
+        told = beside.published()
+        return told.statuses["fake"].state if told is not None else ""
+
+    with session_with(tmp_path, fake, Troubled):
+        until(lambda: published() == "online", "online is published")
+        fake.cuts()
+        until(lambda: published() == "reconnecting", "the trouble is published")
+        fake.mends()
+        until(lambda: published() == "online", "its end is published")

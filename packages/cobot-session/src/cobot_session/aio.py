@@ -172,7 +172,7 @@ class AsyncSession:
 
     async def typing(self, channel_type: str, channel_id: str) -> bool:
         """Show, once, that an answer is being written; returns at once."""
-        return self._ready().typing(channel_type, channel_id)
+        return self._ready().showing.typing(channel_type, channel_id)
 
     def typing_during(self, message: IncomingMessage) -> TypingKept:
         """Show typing in a message's chat for the time of an `async with` block."""
@@ -180,7 +180,7 @@ class AsyncSession:
 
     async def presence(self, status: str) -> bool:
         """Show `online`, `away`, `busy` or `offline` on all channels that can."""
-        return self._ready().presence(status)
+        return self._ready().showing.presence(status)
 
     # -- asking
 

@@ -13,29 +13,41 @@ if TYPE_CHECKING:
     from cobot_session.inbox import Inbox
     from cobot_session.roster import Roster
     from cobot_session.spool import Backlog, Item, Spool
+    from cobot_session.timers import Timers
 
 log = logging.getLogger("cobot_session")
 
 PUBLISH_SECONDS = 10.0
 """The status is published at least so often; an older one is stale."""
+_SOON_SECONDS = 0.05
+"""Changes of state that come so close together are published as one."""
 
 
 class Bulletin:
     """Publishes the status, and takes up what the command line has opened again."""
 
-    def __init__(self, spool: Spool, inbox: Inbox, roster: Roster) -> None:
+    def __init__(self, spool: Spool, timers: Timers, inbox: Inbox, roster: Roster) -> None:
         self._spool = spool
+        self._timers = timers
         self._inbox = inbox
         self._roster = roster
+        self._is_due = False
         self._published: dict[str, Any] = {}
         self._published_at = 0.0
 
     def look(self) -> None:
         """Take up what others wrote; publish what has changed, or is getting old."""
         self._spool.reopened().add_done_callback(self._take_reopened)
-        age = time.monotonic() - self._published_at
-        if age > PUBLISH_SECONDS or self._snapshot() != self._published:
+        if time.monotonic() - self._published_at > PUBLISH_SECONDS:
             self.publish()
+        else:
+            self._publish_changes()
+
+    def soon(self) -> None:
+        """Publish a change of state before the next look comes to it."""
+        if not self._is_due:
+            self._is_due = True
+            self._timers.later(_SOON_SECONDS, self._publish_changes)
 
     def publish(self) -> None:
         """Leave the status in the spool, and who was refused."""
@@ -43,6 +55,11 @@ class Bulletin:
         self._published = self._snapshot()
         self._published_at = time.monotonic()
         heed(self._spool.publish(self._published))
+
+    def _publish_changes(self) -> None:
+        self._is_due = False
+        if self._snapshot() != self._published:
+            self.publish()
 
     def _publish_drops(self) -> None:
         for supervisor in self._roster:

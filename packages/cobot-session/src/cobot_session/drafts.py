@@ -59,7 +59,7 @@ class Drafts:
         if draft == self._shown and not again:
             return False
         await self._check_new()
-        self.under_way = self._answer.engine.draft(draft)
+        self.under_way = self._answer.engine.showing.draft(draft)
         if not await result_of(self.under_way):
             raise PermanentError("there are no drafts in this chat")
         self._shown = draft

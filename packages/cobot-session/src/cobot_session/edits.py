@@ -77,6 +77,6 @@ class Edits:
 
     async def _edit(self, shown: _Shown, part: OutgoingMessage) -> None:
         self.began = asyncio.get_running_loop().time()
-        self.under_way = self._answer.engine.preview(shown.msg_id, part)
+        self.under_way = self._answer.engine.showing.preview(shown.msg_id, part)
         await result_of(self.under_way)
         shown.part = part

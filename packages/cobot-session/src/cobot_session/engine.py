@@ -6,8 +6,7 @@ import logging
 import math
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from cobot_session.bulletin import Bulletin, heed
 from cobot_session.consumer import Consumer
@@ -21,8 +20,8 @@ from cobot_session.lines import in_a_line
 from cobot_session.plugin import PluginContext
 from cobot_session.redact import Redactor, secrets_in
 from cobot_session.registry import Registry
-from cobot_session.rendering import rendered
 from cobot_session.roster import Roster
+from cobot_session.showing import Showing
 from cobot_session.spool import SqliteSpool
 from cobot_session.spool.lock import ProcessLock
 from cobot_session.stream import Stream
@@ -30,18 +29,16 @@ from cobot_session.timers import Timers
 from cobot_session.workspace import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
     from cobot_session.config import Config
-    from cobot_session.door import Door
     from cobot_session.messages import IncomingMessage, Media, OutgoingMessage, Receipt
     from cobot_session.plugin import State
     from cobot_session.session import Session
     from cobot_session.spool import Entry, Item, Spool
-
-T = TypeVar("T")
+    from cobot_session.status import Status
 
 SPOOL_FILE = "session.db"
 LOCK_FILE = "session.lock"
@@ -54,7 +51,6 @@ _PATIENCE = 8.0
 _MOST_DRAIN = 86_400.0
 _HURRIED_DRAIN = 0.5
 _HURRIED_PATIENCE = 1.0
-_PRESENCES = ("online", "away", "busy", "offline")
 
 
 class Engine:
@@ -167,6 +163,7 @@ class Engine:
             timers=self.timers,
             context=self._context,
             tell=self.roster.tell,
+            on_status=self._status_changed,
             on_end=self._item_ended,
             told=lambda words: in_a_line(self._redactor.redact(str(words))),
             states=backlog.states,
@@ -174,9 +171,10 @@ class Engine:
             drops=backlog.drops,
         )
         self.consumer = Consumer(self.inbox, self.timers)
+        self._bulletin = Bulletin(spool, self.timers, self.inbox, self.roster)
         self.roster.fill(self.house)
         self.dispatch = Dispatch(self.house, self.roster)
-        self._bulletin = Bulletin(spool, self.inbox, self.roster)
+        self.showing = Showing(self.house, self.roster)
         self._bulletin.restore(backlog)
         self.registry.set_plugin("session", self._face)
         self.roster.start()
@@ -276,66 +274,11 @@ class Engine:
             return failed(PermanentError(why))
         return supervisor.call(lambda door: door.fetch(media))
 
-    # -- showing
+    # -- what is told
 
-    def rendered(self, message: OutgoingMessage, content: str) -> Future[list[OutgoingMessage]]:
-        """Return the parts that a message would have with this content, as its channel has it."""
-        supervisor = self.roster.get(message.channel_type)
-        if supervisor is None:
-            return failed(SessionError(self.roster.absence(message.channel_type)))
-        limits = supervisor.record.limits
-        whole = replace(message, content=content)
-        return supervisor.call(lambda door: rendered(door, whole, limits))
-
-    def preview(self, msg_id: str, part: OutgoingMessage) -> Future[Any]:
-        """Show a rendered part in place of a message; it is stored nowhere."""
-        return self._show(part, lambda door: door.edit(part.channel_id, msg_id, part.content, part))
-
-    def draft(self, part: OutgoingMessage) -> Future[bool]:
-        """Show a rendered part as a draft, stored nowhere; false: there are none in its chat."""
-        return self._show(part, lambda door: door.draft(part))
-
-    def _show(
-        self, part: OutgoingMessage, call: Callable[[Door], Coroutine[Any, Any, T]]
-    ) -> Future[T]:
-        supervisor = self.roster.get(part.channel_type)
-        if supervisor is None:
-            return failed(SessionError(self.roster.absence(part.channel_type)))
-        if (refusal := supervisor.gate.reach.refusal(part.channel_id)) is not None:
-            return failed(PermanentError(refusal))
-        return supervisor.call(call)
-
-    def typing(
-        self, channel_type: str, channel_id: str, still: Callable[[], bool] = lambda: True
-    ) -> bool:
-        """Show that an answer is being written; false when the channel cannot, or may not there.
-
-        `still` is asked when the channel comes to it, on its loop: a late one would be shown
-        beside the answer.
-        """
-        supervisor = self.roster.get(channel_type)
-        if supervisor is None or "session_typing" not in supervisor.record.hooks:
-            return False
-        if supervisor.gate.reach.refusal(channel_id) is not None:
-            return False
-
-        async def show(door: Door) -> None:
-            if still():
-                await door.typing(channel_id)
-
-        return supervisor.aside(show)
-
-    def presence(self, status: str) -> bool:
-        """Wish for a presence on every channel that has it; false when none has."""
-        if status not in _PRESENCES:
-            raise ValueError(f"presence is one of {', '.join(_PRESENCES)}, not {status!r}")
-        self.house.presence = status
-        able = self.roster.with_hook("session_presence")
-        for supervisor in able:
-            supervisor.aside(lambda door: door.presence(status))
-        return bool(able)
-
-    # -- what comes to an end
+    def _status_changed(self, name: str, status: Status) -> None:
+        self._bulletin.soon()
+        self.roster.tell("session_on_status", name, status)
 
     def _item_ended(self, item: Item, receipt: Receipt) -> None:
         if item.is_message:

@@ -33,7 +33,7 @@ class Growing:
         content = text if is_plain else closed(text)
         if not content.strip():
             return ()
-        return await result_of(self.engine.rendered(self.message, content))
+        return await result_of(self.engine.showing.rendered(self.message, content))
 
     async def receipt(self, part: OutgoingMessage) -> Receipt | None:
         """Return what became of a part that was stored before, `None`: none was."""

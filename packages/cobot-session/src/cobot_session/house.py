@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cobot_session.messages import Receipt
     from cobot_session.plugin import PluginContext, State
     from cobot_session.spool import Item, Spool
+    from cobot_session.status import Status
     from cobot_session.timers import Timers
 
 
@@ -27,6 +28,7 @@ class House:
         timers: for what is due later.
         context: makes a plugin's context from its name and its state.
         tell: tells every observer: the hook's name and its arguments.
+        on_status: told of each change of a plugin's state, and of each new trouble.
         on_end: told of each item that is at an end.
         told: returns what others say, in a bounded line without secrets.
         states: what each plugin's state was when the spool was opened.
@@ -41,6 +43,7 @@ class House:
     timers: Timers
     context: Callable[[str, State], PluginContext]
     tell: Callable[..., None]
+    on_status: Callable[[str, Status], None]
     on_end: Callable[[Item, Receipt], None]
     told: Callable[[object], str]
     states: dict[str, dict[str, Any]] = field(default_factory=dict)

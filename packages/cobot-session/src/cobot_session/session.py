@@ -266,7 +266,7 @@ class Session:
         Returns:
             False when the channel cannot, or does not run.
         """
-        return self._ready("typing").typing(channel_type, channel_id)
+        return self._ready("typing").showing.typing(channel_type, channel_id)
 
     def typing_during(self, message: IncomingMessage) -> TypingKept:
         """Show typing in a message's chat for the time of a `with` block."""
@@ -278,7 +278,7 @@ class Session:
         Returns:
             False when none can.
         """
-        return self._ready("presence").presence(status)
+        return self._ready("presence").showing.presence(status)
 
     # -- asking
 

@@ -329,7 +329,7 @@ class Supervisor:
         self.log.error("%s: %s still blocks and is left behind", why, _calls(life))
 
     def _tell_status(self, _: Vitals) -> None:
-        self._house.tell("session_on_status", self.record.id, self.status())
+        self._house.on_status(self.record.id, self.status())
 
 
 def _calls(life: Life) -> str:

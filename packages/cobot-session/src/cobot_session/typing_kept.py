@@ -59,5 +59,5 @@ class TypingKept:
         with self._lock:
             if self._on:
                 # a channel that does not run now may run again
-                self._engine.typing(*self._chat, lambda: self._on)
+                self._engine.showing.typing(*self._chat, lambda: self._on)
                 self._timer = self._engine.timers.later(self._seconds, self._show)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,12 @@ def test_channels_may_stand_in_a_file_of_their_own(
     ada.says("hello")
     ada.chat.wait_for("re: hello", timeout=SECONDS)
     status = [sys.executable, "-m", "cobot_session.cli", "status", "--config", str(file)]
-    shown = subprocess.check_output(status, text=True, timeout=SECONDS, env=agent.environment)
-    assert re.search(r"telegram\s.*online", shown)
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:  # it is told beside the session, a moment later
+        shown = subprocess.check_output(status, text=True, timeout=SECONDS, env=agent.environment)
+        if re.search(r"telegram\s.*online", shown):
+            return
+    raise AssertionError(shown)
 
 
 def test_configuration_on_the_page_is_one_that_works(
