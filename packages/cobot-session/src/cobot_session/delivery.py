@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 import traceback
 from functools import partial
@@ -21,7 +20,7 @@ from cobot_session.rendering import rendered
 from cobot_session.retry import backoff, pause_after
 from cobot_session.spool.codec import dumps
 from cobot_session.steps import steps_of
-from cobot_session.text import part_id
+from cobot_session.targets import Targets
 
 if TYPE_CHECKING:
     import logging
@@ -81,6 +80,7 @@ class Delivery:
         self._door = door
         self._spool = spool
         self._mailbox = mailbox
+        self._targets = Targets(spool, mailbox)
         self._limits = limits
         self._max_age = max_age
         self._resend_unknown = resend_unknown
@@ -126,7 +126,7 @@ class Delivery:
         await self._rest(item)
         if item.parts is None and item.op in {"send", "edit", "answer"}:
             item.parts = await rendered(self._door, item.message, self._limits)
-        targets = await self._targets(item)
+        targets = await self._targets.of(item)
         steps = steps_of(item, self._door, targets)
         if not steps:
             raise PermanentError(f"there is nothing to {item.op}: it was rendered to no parts")
@@ -184,33 +184,6 @@ class Delivery:
             self._tell_once(error)
         else:
             item.detail.update(outcome.detail)
-
-    async def _targets(self, item: Item) -> list[str]:
-        """Return the platform's ids of the message that an item is about."""
-        if item.target is None:
-            return []
-        if item.op == "answer":
-            return await self._previews(item.target, item)
-        receipt = await self._mailbox.wait(self._spool.receipt(item.target, item.chat))
-        if receipt is None:
-            return [item.target]
-        if not receipt.message_ids:
-            raise PermanentError(
-                f"message {item.target} is {receipt.status} and has no id on the platform,"
-                f" so there is nothing to {item.op}"
-            )
-        return list(receipt.message_ids)
-
-    async def _previews(self, first: str, item: Item) -> list[str]:
-        """Return the platform's ids of what stands there of an answer, in order."""
-        found: list[str] = []
-        for number in itertools.count():
-            id_ = part_id(first, number)
-            receipt = await self._mailbox.wait(self._spool.receipt(id_, item.chat))
-            if receipt is None:
-                return list(dict.fromkeys(found))
-            found += receipt.message_ids
-        raise AssertionError("the numbers have come to an end")
 
     # -- failing
 
