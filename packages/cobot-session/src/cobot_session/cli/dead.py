@@ -29,6 +29,11 @@ app = typer.Typer(
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As `dead list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
+AllSafe = Annotated[
+    bool,
+    typer.Option("--all", help="All but those that may have arrived, which are to be named."),
+]
+_MAY_HAVE_ARRIVED = "it may have arrived"
 Channel = Annotated[
     str | None, typer.Option("--channel", metavar="NAME", help="Only those of this channel.")
 ]
@@ -71,20 +76,26 @@ def show(
 
 @app.command()
 def replay(
-    ids: Ids = None, every: All = False, channel: Channel = None, config: ConfigOption = None
+    ids: Ids = None, every: AllSafe = False, channel: Channel = None, config: ConfigOption = None
 ) -> None:
-    """Try dead letters again, as if they were new."""
+    """Try dead letters again, as if they were new.
+
+    One that may have arrived already is tried again only when it is named.
+    """
     place = _place(config)
     chosen = _chosen(place, ids, every, channel)
-    done = _each(chosen, place.beside.replay, "will be tried again")
+    uncertain = _uncertain(place, chosen) if every else []
+    certain = [one for one in chosen if one not in uncertain]
+    done = _each(certain, place.beside.replay, "will be tried again")
     if done:
         when = "within a second" if place.pid is not None else "when a session starts"
         output.note(f"{place.words()} They are taken up {when}.")
-    if any(one.startswith("out-") for one in done):
+    if uncertain:
         output.note(
-            "A message whose outcome was unknown may have arrived already, and then arrives twice."
+            f"Left out, since they may have arrived, and would then arrive twice:"
+            f" {', '.join(uncertain)}. Name those that did not: `cobot-session dead replay ID`."
         )
-    _exit(done, chosen)
+    _exit(done, certain, is_empty=not chosen)
 
 
 @app.command()
@@ -101,7 +112,7 @@ def drop(
     if every and chosen and not yes:
         _confirm(len(chosen))
     done = _each(chosen, place.beside.drop, "is forgotten")
-    _exit(done, chosen)
+    _exit(done, chosen, is_empty=not chosen)
 
 
 def _place(config: Path | None) -> Place:
@@ -115,7 +126,7 @@ def _of_channel(letters: list[DeadLetter], channel: str | None) -> list[DeadLett
 def _chosen(place: Place, ids: list[str] | None, every: bool, channel: str | None) -> list[str]:
     """Return the ids of the letters that are meant."""
     if every == bool(ids):
-        raise UsageMistake("name the dead letters, as in `dead replay out-4k2m`, or write `--all`")
+        raise UsageMistake("name the dead letters, as in `dead replay in-7`, or write `--all`")
     if ids:
         return list(dict.fromkeys(ids))
     return [one.id for one in _of_channel(place.beside.dead_letters(), channel)]
@@ -133,8 +144,22 @@ def _each(ids: list[str], do: Callable[[str], bool], words: str) -> list[str]:
     return done
 
 
-def _exit(done: list[str], chosen: list[str]) -> None:
-    if not chosen:
+def _uncertain(place: Place, ids: list[str]) -> list[str]:
+    """Return those of which nobody knows whether they arrived."""
+    return [one.id for one in place.beside.dead_letters() if one.id in ids and _is_uncertain(one)]
+
+
+def _is_uncertain(letter: DeadLetter) -> bool:
+    return letter.status == "unknown"
+
+
+def _reason(letter: DeadLetter) -> str:
+    words = f"{_MAY_HAVE_ARRIVED}: " if _is_uncertain(letter) else ""
+    return f"{words}{letter.reason}"
+
+
+def _exit(done: list[str], chosen: list[str], *, is_empty: bool) -> None:
+    if is_empty:
         output.note("No dead letters.")
     raise typer.Exit(0 if len(done) == len(chosen) else FAILED)
 
@@ -175,7 +200,7 @@ def _show_letter(letter: DeadLetter) -> None:
         f" {tried} {letter.attempts} time{'s' * (letter.attempts != 1)}",
         f"{letter.id} ",
     )
-    output.note(letter.reason, "   ")
+    output.note(_reason(letter), "   ")
     output.note(f"“{letter.content}”", "   ")
     print()
 
@@ -188,13 +213,14 @@ def _show_message(found: DeadMessage) -> None:
         "channel": letter.channel_type,
         "chat": letter.channel_id,
         "given up": f"{output.moment(letter.at)} ({output.ago(letter.at)})",
-        "reason": letter.reason,
+        "reason": _reason(letter),
         "tries": letter.attempts,
     }
     if found.op is not None:
+        known = "known to be " if _is_uncertain(letter) else ""
         lines |= {
             "target": found.target,
-            "parts": f"{found.done} of {found.parts} delivered" if found.parts else None,
+            "parts": f"{found.done} of {found.parts} {known}delivered" if found.parts else None,
             "delivered as": ", ".join(found.message_ids),
             "error": found.error,
         }

@@ -48,9 +48,9 @@ class DeadMessage:
 def letters(db: sqlite3.Connection) -> list[DeadLetter]:
     """Return all dead letters, oldest first."""
     rows = db.execute(
-        "SELECT 'in-' || seq, 'in', channel, chat, reason, deliveries, at, body FROM inbox"
+        "SELECT 'in-' || seq, 'in', channel, chat, reason, deliveries, at, body, NULL FROM inbox"
         " WHERE state = 3 UNION ALL"
-        " SELECT 'out-' || id, 'out', channel, chat, reason, attempts, at, body FROM outbox"
+        " SELECT 'out-' || id, 'out', channel, chat, reason, attempts, at, body, status FROM outbox"
         " WHERE state = 3 ORDER BY 7"
     )
     return [_letter(row) for row in rows]
@@ -110,8 +110,8 @@ def _address(dead_id: str) -> tuple[str, str, str]:
 
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    dead_id, direction, channel, chat, reason, attempts, at, body = row
-    return DeadLetter(dead_id, direction, channel, chat, reason, attempts, at, _content(body))
+    *known, body, status = row
+    return DeadLetter(*known, _content(body), status)
 
 
 def _content(body: str) -> str:

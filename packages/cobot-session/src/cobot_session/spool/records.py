@@ -165,6 +165,8 @@ class DeadLetter:
         attempts: how often it was handed out, or tried.
         at: epoch seconds when it was given up.
         content: its text.
+        status: what is known of one to be sent: `failed`, `partial`, or `unknown`: it may have
+            arrived. `None`: it was received.
     """
 
     id: str
@@ -175,3 +177,4 @@ class DeadLetter:
     attempts: int
     at: float
     content: str
+    status: ReceiptStatus | None = None
