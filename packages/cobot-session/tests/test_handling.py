@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cobot_session import IncomingMessage, Media, OutgoingMessage, Session, TemporaryError
+from cobot_session import (
+    IncomingMessage,
+    Media,
+    OutgoingMessage,
+    PluginMeta,
+    Receipt,
+    Session,
+    TemporaryError,
+)
 from cobot_session.spool import SqliteSpool
 from cobot_session.testing import FakeChannel
 
@@ -212,3 +220,59 @@ def test_media_that_is_none_is_told(tmp_path: Path, fake: FakeChannel, media: An
     ):
         session.send(OutgoingMessage("fake", "a", "hello", media=media))
     assert fake.texts() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (OutgoingMessage("faak", "1", "important"), "there is no channel 'faak'"),
+        (OutgoingMessage("fake", "elsewhere", "important"), "nothing has been heard from the chat"),
+        (OutgoingMessage("fake", "", "important"), "names a channel and no `channel_id`"),
+    ],
+    ids=["no such channel", "barred", "no chat"],
+)
+@pytest.mark.parametrize("by_hand", [False, True], ids=["returned", "acknowledged by hand"])
+def test_an_answer_that_is_refused_is_a_dead_letter(
+    tmp_path: Path, fake: FakeChannel, answer: OutgoingMessage, reason: str, by_hand: bool
+) -> None:
+    """What the agent said is kept with the reason, and told; the agent is not asked again."""
+    told: list[Any] = []
+
+    class Watch:
+        meta = PluginMeta(id="watch", version="1")
+
+        def session_on_send(self, message: OutgoingMessage, receipt: Receipt) -> None:
+            told.append((message.content, receipt.status, receipt.error))
+
+    plugins = {
+        "workspace": {"path": str(tmp_path)},
+        "fake": {"access": {"users": ["alice"]}},
+        "watch": {},
+    }
+    calls = []
+    session = Session({"plugins": plugins}, plugins={"fake": fake.plugin, "watch": Watch})
+
+    def answered(message: IncomingMessage) -> OutgoingMessage | str:
+        calls.append(message.content)
+        if message.content != "ask":
+            return "fine"
+        if by_hand:
+            session.ack(message)
+        return answer
+
+    with session:
+        thread = running(session, answered)
+        fake.says("ask")
+        until(lambda: bool(told))
+        fake.says("and now?")
+        fake.wait_for_sent()
+        session.stop()
+        thread.join(BOUND)
+    assert calls == ["ask", "and now?"]
+    ((content, status, error),) = [one for one in told if one[1] != "sent"]
+    assert (content, status) == ("important", "failed")
+    assert reason in error
+    with closing(SqliteSpool(tmp_path / "session.db")) as spool:
+        (letter,) = spool.dead_letters().result(BOUND)
+    assert (letter.direction, letter.content) == ("out", "important")
+    assert reason in letter.reason

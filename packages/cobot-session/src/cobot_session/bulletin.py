@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cobot_session.futures import heed
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -104,13 +106,3 @@ class Bulletin:
 
     def _snapshot(self) -> dict[str, Any]:
         return {name: asdict(status) for name, status in self._roster.status().items()}
-
-
-def heed(future: Future[Any]) -> None:
-    """Log what a write that nobody waits for raised."""
-
-    def check(done: Future[Any]) -> None:
-        if (error := done.exception()) is not None:
-            log.warning("the spool: %s", error)
-
-    future.add_done_callback(check)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.errors import PermanentError
+from cobot_session.futures import heed
 from cobot_session.messages import (
     MAX_ID_LENGTH,
     IncomingMessage,
@@ -68,25 +69,20 @@ class Dispatch:
         return self.put(self.item(op, self.outgoing(message), str(target)), wait)
 
     def reply_item(self, message: IncomingMessage, content: str | OutgoingMessage) -> Item:
-        """Return the answer to a message, ready to be stored.
-
-        Raises:
-            PermanentError: it cannot be sent at all.
-        """
+        """Return the answer to a message, as `checked` does."""
         return self.checked(self.item("send", self.outgoing(self.reply(message, content))))
 
     def checked(self, item: Item) -> Item:
-        """Return an item, ready to be stored.
-
-        Raises:
-            PermanentError: it cannot be done at all.
-        """
-        refusal = self.refusal(item)
-        if refusal is None and not item.message.channel_id:
-            refusal = "the answer names a channel and no `channel_id`"
-        if refusal is not None:
-            raise PermanentError(refusal)
-        render(item, self._supervisor(item).record)
+        """Return an item, ready to be stored; `refusal` tells why it cannot be done at all."""
+        item.refusal = self.refusal(item)
+        if item.refusal is None and not item.message.channel_id:
+            item.refusal = "the answer names a channel and no `channel_id`"
+        if item.refusal is None:
+            render(item, self._supervisor(item).record)
+            return item
+        supervisor = self._roster.get(item.message.channel_type)
+        if supervisor is not None and supervisor.gate.reach.unstorable(item.message.channel_id):
+            item.message.channel_id = ""
         return item
 
     def reply(self, message: IncomingMessage, content: str | OutgoingMessage) -> OutgoingMessage:
@@ -140,12 +136,33 @@ class Dispatch:
                 chat.add_done_callback(partial(_post_to_default, posting, supervisor))
         return posting.answer
 
+    def keep(self, item: Item) -> None:
+        """Store an item that nobody waits for, with a dead letter of what is refused."""
+        if item.refusal is None:
+            self.put(item, 0)
+            return
+
+        def written(known: Receipt | None) -> None:
+            if known is None:
+                self._bury(item, item.refusal)
+
+        heed(self._house.spool.enqueue(item, written=written))
+
     def accept(self, items: list[Item]) -> None:
-        """Put items that have been written into their lanes."""
+        """Put items that have been written into their lanes; what is refused is a dead letter."""
         for item in items:
+            if item.refusal is not None:
+                self._bury(item, item.refusal)
+                continue
             item.lasts = False
             item.parts_stored = item.parts is not None
             self._supervisor(item).outbox.add(item)
+
+    def _bury(self, item: Item, reason: str | None) -> None:
+        item.error = reason
+        receipt = item.receipt("failed")
+        heed(self._house.spool.finish(item, receipt, dead=reason))
+        self._house.on_end(item, receipt)
 
     def refusal(self, item: Item) -> str | None:
         """Return why an item cannot be done at all; `None`: it can."""

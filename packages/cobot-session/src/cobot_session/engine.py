@@ -8,11 +8,11 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.bulletin import Bulletin, heed
+from cobot_session.bulletin import Bulletin
 from cobot_session.consumer import Consumer
 from cobot_session.dispatch import Dispatch
 from cobot_session.errors import PermanentError, SessionError, WrongFace
-from cobot_session.futures import done, failed, gathered
+from cobot_session.futures import done, failed, gathered, heed
 from cobot_session.handling import Handler, Handling
 from cobot_session.house import House
 from cobot_session.inbox import Inbox

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
+
+log = logging.getLogger("cobot_session")
 
 
 def done(value: T) -> Future[T]:
@@ -48,3 +51,13 @@ def gathered(futures: Mapping[str, Future[T]]) -> Future[dict[str, T]]:
     for future in futures.values():
         future.add_done_callback(one_done)
     return whole
+
+
+def heed(future: Future[Any]) -> None:
+    """Log what a write that nobody waits for raised."""
+
+    def check(done: Future[Any]) -> None:
+        if (error := done.exception()) is not None:
+            log.warning("the spool: %s", error)
+
+    future.add_done_callback(check)

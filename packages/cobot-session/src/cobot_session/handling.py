@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cobot_session.errors import PermanentError, SpoolError
+from cobot_session.errors import SpoolError
 from cobot_session.failures import Failures
 from cobot_session.mailbox import result_of
 from cobot_session.retry import backoff
@@ -139,7 +139,7 @@ class Handling:
         replies = await self._replies(message, answer)
         if not self._engine.inbox.still_in_hand([entry]):  # the handler acknowledged by hand
             for item in replies:
-                self._engine.dispatch.put(item, 0)
+                self._engine.dispatch.keep(item)
             return
         await self._store(entry, replies)
 
@@ -157,22 +157,29 @@ class Handling:
                 await asyncio.sleep(backoff(failures, _MOST_SPOOL_BACKOFF))
 
     async def _replies(self, message: IncomingMessage, answer: Any) -> list[Item]:
-        dispatch = self._engine.dispatch
-        try:
-            if isinstance(answer, AsyncIterable | Iterator):
-                whole = await self._engine.stream(message).taken(answer)
-                return [dispatch.checked(whole)] if whole.message.content.strip() else []
-            if answer is None or answer == "":
-                return []
-            if not isinstance(answer, str) and not hasattr(answer, "content"):
-                raise TypeError(
-                    "a handler returns a str, an `OutgoingMessage`, an iterator of str, or None;"
-                    f" this one returned {answer!r:.80}, which is of type {type(answer).__name__}"
-                )
-            return [dispatch.reply_item(message, answer)]
-        except PermanentError as error:
-            log.error("the answer to message %r cannot be sent: %s", message.id, error)  # noqa: TRY400 - no defect of ours
+        reply = await self._reply(message, answer)
+        if reply is None:
             return []
+        if reply.refusal is not None:
+            log.error(
+                "the answer to message %r cannot be sent, and is a dead letter: %s",
+                *(message.id, reply.refusal),
+            )
+        return [reply]
+
+    async def _reply(self, message: IncomingMessage, answer: Any) -> Item | None:
+        dispatch = self._engine.dispatch
+        if isinstance(answer, AsyncIterable | Iterator):
+            whole = await self._engine.stream(message).taken(answer)
+            return dispatch.checked(whole) if whole.message.content.strip() else None
+        if answer is None or answer == "":
+            return None
+        if not isinstance(answer, str) and not hasattr(answer, "content"):
+            raise TypeError(
+                "a handler returns a str, an `OutgoingMessage`, an iterator of str, or None;"
+                f" this one returned {answer!r:.80}, which is of type {type(answer).__name__}"
+            )
+        return dispatch.reply_item(message, answer)
 
     async def _call(self, message: IncomingMessage) -> Any:
         if inspect.iscoroutinefunction(self._handler):

@@ -72,12 +72,18 @@ class Reach:
         with self._lock:
             self._heard.pop(chat, None)
 
-    def refusal(self, chat: str) -> str | None:
-        """Return why the agent may not write to a chat, and what to do; `None`: it may."""
+    def unstorable(self, chat: str) -> str | None:
+        """Return why a chat's id must not even be stored, such as a private key; `None`: it may."""
         try:
             self._target(chat)
         except ValueError as error:
             return f"`channel_id`: {error}"
+        return None
+
+    def refusal(self, chat: str) -> str | None:
+        """Return why the agent may not write to a chat, and what to do; `None`: it may."""
+        if (refusal := self.unstorable(chat)) is not None:
+            return refusal
         if self._any:
             return None
         chat = self._formed(chat)

@@ -110,7 +110,8 @@ def _address(dead_id: str) -> tuple[str, str, str]:
 
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    *known, body, status = row
+    dead_id, direction, channel, chat, reason, attempts, at, body, status = row
+    known = dead_id, direction, channel, chat, reason, attempts, at
     return DeadLetter(*known, _content(body), status)
 
 

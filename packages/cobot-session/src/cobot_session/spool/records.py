@@ -71,6 +71,7 @@ class Item:
             the id of its first preview, which need not be there.
         parts: what `session_render` made of it; `None` until then.
         parts_stored: the spool has the parts.
+        refusal: why it cannot be done at all; it is stored only to become a dead letter.
         lasts: it outlasts a power cut that it was accepted.
         done: how many parts are delivered.
         message_ids: the platform's ids of the delivered parts.
@@ -91,6 +92,7 @@ class Item:
     target: str | None = None
     parts: list[OutgoingMessage] | None = None
     parts_stored: bool = False
+    refusal: str | None = None
     lasts: bool = True
     done: int = 0
     message_ids: list[str] = field(default_factory=list)
