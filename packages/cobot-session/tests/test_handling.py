@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -19,6 +20,7 @@ from cobot_session import (
     Session,
     TemporaryError,
 )
+from cobot_session.retry import patience
 from cobot_session.spool import SqliteSpool
 from cobot_session.testing import FakeChannel
 
@@ -42,7 +44,7 @@ def fake() -> FakeChannel:
 
 def new_session(folder: Path, fake: FakeChannel, **settings: Any) -> Session:
     config: dict[str, Any] = {
-        "session": {"drain": 0.2, **settings},
+        "session": {"drain": 0.2, "redeliver_after": 0.04, **settings},
         "workspace": {"path": str(folder)},
         "fake": {"access": {"open": True}},
     }
@@ -276,3 +278,35 @@ def test_an_answer_that_is_refused_is_a_dead_letter(
         (letter,) = spool.dead_letters().result(BOUND)
     assert (letter.direction, letter.content) == ("out", "important")
     assert reason in letter.reason
+
+
+def test_a_message_that_failed_waits_as_long_as_the_settings_say(
+    tmp_path: Path, fake: FakeChannel
+) -> None:
+    """The pause is stored, so that neither a restart nor a stop makes it shorter."""
+
+    def fail(message: IncomingMessage) -> None:
+        raise ConnectionError("the model is down")
+
+    def pauses() -> list[float]:
+        with closing(sqlite3.connect(tmp_path / "session.db")) as db:
+            due = db.execute("SELECT not_before FROM inbox WHERE not_before > 0").fetchall()
+        return [at - time.time() for (at,) in due]
+
+    with new_session(tmp_path, fake, redeliver_after=7200.0) as session:
+        thread = running(session, fail)
+        fake.says("hello?")
+        until(lambda: bool(pauses()))
+        (pause,) = pauses()
+        assert 3600 - BOUND < pause <= 7200
+        session.stop()
+        thread.join(BOUND)
+
+
+def test_five_deliveries_outlast_a_model_that_is_down_for_a_minute() -> None:
+    """Pauses grow fivefold, to five minutes at most, and never by more than was told."""
+    pauses = [[patience(failures, 1.0) for failures in range(1, 8)] for _ in range(50)]
+    for these in pauses:
+        assert sum(these[:4]) > 60
+        for pause, most in zip(these, (1, 5, 25, 125, 300, 300, 300), strict=True):
+            assert most / 2 <= pause <= most

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cobot_session.errors import SpoolError
 from cobot_session.failures import Failures
 from cobot_session.mailbox import result_of
-from cobot_session.retry import backoff
+from cobot_session.retry import backoff, patience
 from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ log = logging.getLogger("cobot_session.run")
 Answer: TypeAlias = "str | OutgoingMessage | Iterator[str] | AsyncIterable[str] | None"
 Handler: TypeAlias = "Callable[[IncomingMessage], Answer | Awaitable[Answer]]"
 
-_MOST_BACKOFF = 60.0
 _END_SECONDS = 1.0
 """How long a handler may take to be cancelled."""
 _MOST_SPOOL_BACKOFF = 10.0
@@ -47,8 +46,9 @@ class Handling:
         self._handler = handler
         self._concurrency = concurrency
         self._workers = Workers("cobot-handler", concurrency)
-        most = engine.config.session.max_deliveries
-        self._failures = Failures(most, engine.house.told)
+        settings = engine.config.session
+        self._redeliver_after = settings.redeliver_after
+        self._failures = Failures(settings.max_deliveries, engine.house.told)
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
         self._waiting: set[Entry] = set()
@@ -121,7 +121,7 @@ class Handling:
             if task is not None and task.cancelling():
                 inbox.release(mine, stopped=True)
                 raise
-            delay = backoff(entry.deliveries, _MOST_BACKOFF)
+            delay = patience(entry.deliveries, self._redeliver_after)
             entry.failure = self._failures.tell(entry, error)
             inbox.release(mine, delay)
             if isinstance(error, KeyboardInterrupt | SystemExit):

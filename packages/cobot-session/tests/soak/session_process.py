@@ -82,7 +82,7 @@ def run(folder: str, port: int, idempotent: bool, settings: dict[str, Any]) -> N
     PeerChannel.port = port
     PeerChannel.limits = Limits(idempotent=idempotent)
     config = {
-        "session": {"max_deliveries": 1000, **settings},
+        "session": {"max_deliveries": 1000, "redeliver_after": 0.5, **settings},
         "workspace": {"path": folder},
         "console": {"enabled": False},
         "peer": {

@@ -90,7 +90,7 @@ def test_no_message_is_out_of_order(tmp_path: Path, messages: int, faults: float
     handled: dict[str, list[int]] = defaultdict(list)
     refused = []
     config: dict[str, Any] = {
-        "session": {"max_deliveries": 50, "drain": 0.0},
+        "session": {"max_deliveries": 50, "redeliver_after": 0.2, "drain": 0.0},
         "workspace": {"path": str(tmp_path)},
         "console": {"enabled": False},
         "talkative": {

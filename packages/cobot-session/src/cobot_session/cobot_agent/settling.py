@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cobot_session.cobot_agent.turns import Turn, Turns
-from cobot_session.errors import PermanentError, SessionError, SpoolError
-from cobot_session.retry import backoff
+from cobot_session.errors import SessionError, SpoolError
+from cobot_session.retry import patience
 from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _BATCH = 20
 """Messages of one poll. The agent handles them one after the other, and looks no sooner again."""
 _STORE_SECONDS = 10.0
-_MOST_BACKOFF = 60.0
 
 
 class Settling:
@@ -72,7 +71,7 @@ class Settling:
         try:
             to_its_chat = dataclasses.replace(reply, channel_type="", channel_id="", reply_to=None)
             item = self._engine.dispatch.reply_item(turn.message, to_its_chat)
-        except (PermanentError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             self._log("error", f"{name}: the answer cannot be sent: {error}")
             return False
         try:
@@ -83,7 +82,9 @@ class Settling:
             self._log("error", f"{name}: the answer is not stored: {error!r}")
             return False
         turn.answered = True
-        return True
+        if item.refusal is not None:
+            self._log("error", f"{name}: the answer is a dead letter: {item.refusal}")
+        return item.refusal is None
 
     def settle(self, turn: Turn) -> None:
         """Be done with a message that gets no answer."""
@@ -93,7 +94,8 @@ class Settling:
         """Let a message come again after a while."""
         self._log("error", f"message {turn.message.id!r} comes again: {why}")
         with contextlib.suppress(SessionError):  # settled meanwhile
-            self._session.nack(turn.message, backoff(turn.entry.deliveries, _MOST_BACKOFF))
+            pause = patience(turn.entry.deliveries, self._engine.config.session.redeliver_after)
+            self._session.nack(turn.message, pause)
 
     def close(self) -> None:
         """Settle nothing more: what is not done comes again, as if unseen if it was not begun."""

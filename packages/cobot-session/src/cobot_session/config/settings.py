@@ -72,6 +72,11 @@ class SessionSettings(Settings):
     max_deliveries: Count = Field(
         5, description="How often a message is handed out before it is a dead letter."
     )
+    redeliver_after: Seconds = Field(
+        1.0,
+        description="Seconds at most until a message that the agent failed on comes again; five"
+        " times as long after each further failure, up to 300.",
+    )
     max_pending: Count = Field(
         10_000, description="Messages that may wait, for each channel and direction."
     )
