@@ -12,7 +12,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -362,6 +362,26 @@ def test_repeated_send_tells_how_the_first_one_fares(
     again = send(session, "limited", timeout=0, id=receipt.id)
     assert (again.status, again.attempts) == ("queued", 1)
     assert "RateLimited" in str(again.error)
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [("chat", "the chat 'home' waits for 3600 s"), ("channel", "every chat waits for 3600 s")],
+)
+def test_a_long_rate_limit_is_told_in_the_log(
+    tmp_path: Path,
+    session: Session,
+    wire: Wire,
+    caplog: pytest.LogCaptureFixture,
+    scope: Literal["chat", "channel"],
+    words: str,
+) -> None:
+    """Who waits, for how long and why: somebody will look there."""
+    wire.answers += [RateLimited(3600.0, scope, "slow down")]
+    queue(session, "limited", "home")
+    wait_for_pause(tmp_path)
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert line == f"{words}: slow down"
 
 
 def test_rate_limit_lasts_as_long_as_told(session: Session, wire: Wire) -> None:

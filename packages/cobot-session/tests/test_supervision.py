@@ -25,6 +25,7 @@ from cobot_session import (
     PluginMeta,
     Session,
     Status,
+    TemporaryError,
     engine,
 )
 from cobot_session.spool.beside import Beside
@@ -499,3 +500,23 @@ def test_a_change_of_state_is_published_without_waiting_for_the_next_look(
         until(lambda: published() == "reconnecting", "the trouble is published")
         fake.mends()
         until(lambda: published() == "online", "its end is published")
+
+
+def test_a_trouble_that_comes_again_and_again_is_one_line_of_the_log(
+    tmp_path: Path, fake: FakeChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only the status knew is told where operators look, and fills no disk."""
+
+    class Flapping(Troubled):
+        calls = 0
+
+        def session_receive(self) -> list[IncomingMessage]:
+            type(self).calls += 1
+            if self.calls % 2:
+                raise TemporaryError(f"somebody else polls, for {self.calls} s now")
+            return []
+
+    with session_with(tmp_path, fake, Flapping):
+        until(lambda: Flapping.calls >= 8, "eight polls")
+    lines = [one.getMessage() for one in caplog.records if "somebody else" in one.getMessage()]
+    assert lines == ["reconnecting: TemporaryError: somebody else polls, for 1 s now"]

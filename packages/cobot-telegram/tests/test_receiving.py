@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from cobot_session.messages import IncomingMessage, OutgoingMessage
@@ -230,3 +232,21 @@ def test_a_polling_channel_is_online(
     ada.says("hi")
     take(session)
     assert watch.until(state="online").last_error is None
+
+
+def test_a_webhook_that_was_left_behind_is_ended_as_the_status_says(
+    server: BotApiServer, open_session: Callable[[], Session], ada: User, watch: Watch
+) -> None:
+    """The command in the status, the token put in its place, lets messages in again."""
+
+    def call(address: str, body: dict[str, str]) -> None:
+        httpx.post(address, json=body, timeout=60).raise_for_status()
+
+    call(f"{server.api_url}/bot{server.token}/setWebhook", {"url": "https://127.0.0.1:9/hook"})
+    with open_session() as session:
+        told = str(watch.until(error="a webhook is set for this bot").last_error)
+        command = re.search(r'`curl -X POST "(\S+)"`', told)
+        assert command
+        call(command[1].replace("$TOKEN", server.token), {})
+        ada.says("hi")
+        assert take(session)[0].content == "hi"

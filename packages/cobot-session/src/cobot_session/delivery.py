@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _MOST_BACKOFF = 300.0
 _MOST_SPOOL_BACKOFF = 10.0
 """Seconds between two tries to store what became of an item."""
+_LONG_SECONDS = 10.0
+"""A rate limit of so long is told in the log."""
 
 
 class Delivery:
@@ -209,7 +211,13 @@ class Delivery:
         item.whole_channel = isinstance(error, RateLimited) and error.scope == "channel"
         if item.whole_channel:
             self._channel_due = max(self._channel_due, item.due)
+        if isinstance(error, RateLimited) and pause >= _LONG_SECONDS:
+            self._tell_pause(item, error, pause)
         await self._record(item, error)
+
+    def _tell_pause(self, item: Item, error: RateLimited, pause: float) -> None:
+        chat = "every chat" if item.whole_channel else f"the chat {item.message.channel_id!r}"
+        self._log.warning("%s waits for %.0f s: %s", chat, pause, self._words(error))
 
     async def _record(self, item: Item, error: Exception) -> None:
         self._door.check()

@@ -17,6 +17,7 @@ from cobot_session.life import Life
 from cobot_session.news import News
 from cobot_session.outbox import Outbox
 from cobot_session.retry import backoff
+from cobot_session.troubles import Troubles
 from cobot_session.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Supervisor:
         self.outbox = Outbox(record.id, house.settings.max_pending)
         self.gate: Gate = new_gate(record, house, self.call, self.log)
         self.news = News(record.hooks, self.log)
+        self._troubles = Troubles(self.log)
         self.vitals = Vitals("starting", self._tell_status)
         self.state_values: dict[str, Any] = dict(house.states.get(record.id, {}))
         self.started: Future[None] = Future()
@@ -261,7 +263,7 @@ class Supervisor:
 
     def _note(self, error: Exception) -> None:
         """Record what ended a life."""
-        self.trouble(error)
+        self._reconnect(error)
         if isinstance(error, ChannelError):
             words = self._house.told(error)
             self.log.warning("ended by %s: %s", type(error).__name__, words)
@@ -269,9 +271,15 @@ class Supervisor:
             self.log.error("ended by a defect", exc_info=error)
 
     def trouble(self, error: BaseException | str) -> None:
-        """Say in the status what is wrong."""
+        """Say what is wrong, in the status and, now and then, in the log."""
+        self._troubles.tell(self._reconnect(error))
+
+    def _reconnect(self, error: BaseException | str) -> str:
+        """Say in the status what is wrong; returns the words."""
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        self.vitals.enter("reconnecting", self._house.told(text))
+        words = self._house.told(text)
+        self.vitals.enter("reconnecting", words)
+        return words
 
     def _check(self) -> None:
         """Look, once a second, whether the life that goes on is one."""
@@ -309,7 +317,7 @@ class Supervisor:
         if life.replaced:
             return
         life.replaced = True
-        self.trouble(f"{why}; it is started anew")
+        self._reconnect(f"{why}; it is started anew")
         self.log.error("%s; it is started anew", why)
         life.ask_to_end()
         self._house.timers.later(

@@ -66,7 +66,7 @@ class Client:
         token = config.bot_token.get_secret_value()
         self._bot = RawBot(token, config.api_url, self._request, AiohttpRequest(proxy))
         self._pace = Pace(strict=config.rates == "strict")
-        self._translator = Translator(token_field, self._pace)
+        self._translator = Translator(token_field, self._pace, config.api_url)
         self._sender = Sender(self._bot, self._pace, config)
         self._earlier: dict[str, str] | None = None
 

@@ -38,10 +38,12 @@ class Translator:
     Attributes:
         token_field: where the token stands, such as `plugins.telegram.bot_token`.
         pace: told of every 429; it knows whose limit it was.
+        api_url: the server's address.
     """
 
     token_field: str
     pace: Pace
+    api_url: str
 
     @contextlib.contextmanager
     def call(self, chat: object = None, *, unsure: bool = False) -> Iterator[None]:
@@ -91,8 +93,8 @@ class Translator:
             return (
                 "a webhook is set for this bot, so Telegram refuses to be asked for updates. "
                 "Either something else serves this bot by webhook: stop it, or give this one a bot "
-                "of its own; or it was left behind: open "
-                "https://api.telegram.org/bot<token>/deleteWebhook once"
+                "of its own; or it was left behind: with the token in the variable TOKEN, run "
+                f'`curl -X POST "{self.api_url}/bot$TOKEN/deleteWebhook"` once'
             )
         return (
             "another program is asking for this bot's updates with the same token: stop it, or "
