@@ -177,8 +177,11 @@ def test_refused_in_the_middle_it_goes_on_by_edits(tmp_path: Path) -> None:
     assert fake.texts() == ["one two "]
 
 
-def test_a_channel_with_drafts_only_gets_the_whole_where_it_has_none(tmp_path: Path) -> None:
-    """Without edits to fall back on, nothing is shown, and the end is one message."""
+def test_a_channel_with_drafts_only_gets_the_whole_where_it_has_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without edits to fall back on, the end is one message, and that is no news for the log."""
+    caplog.set_level("INFO", "cobot_session")
     fake = FakeChannel(QUICK)
 
     class Plain(FakePlugin):
@@ -192,6 +195,7 @@ def test_a_channel_with_drafts_only_gets_the_whole_where_it_has_none(tmp_path: P
         fake.says("x")
         fake.wait_for_sent(1, BOUND)
     assert (fake.texts(), fake.drafts, fake.edits) == (["one two"], [], [])
+    assert "draft" not in caplog.text
 
 
 @pytest.mark.parametrize("trouble", [RateLimited(60), TemporaryError("busy"), RuntimeError("odd")])

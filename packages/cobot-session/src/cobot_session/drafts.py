@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cobot_session.errors import PermanentError
 from cobot_session.futures import done
 from cobot_session.mailbox import result_of
+from cobot_session.preview import NotHere
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -50,7 +50,8 @@ class Drafts:
         """Show the last part; false when it is shown.
 
         Raises:
-            PermanentError: there are no drafts in this chat, or a message of this answer is there.
+            NotHere: there are no drafts in this chat, or a message of this answer is there.
+            PermanentError: the channel refuses to show one.
         """
         parts = await self._answer.parts(text)
         if not parts:
@@ -61,11 +62,11 @@ class Drafts:
         await self._check_new()
         self.under_way = self._answer.engine.showing.draft(draft)
         if not await result_of(self.under_way):
-            raise PermanentError("there are no drafts in this chat")
+            raise NotHere("there are no drafts in this chat")
         self._shown = draft
         return True
 
     async def _check_new(self) -> None:
         if not self._is_new and await self._answer.receipt(self._answer.message) is not None:
-            raise PermanentError("an earlier try has sent a message, which is edited")
+            raise NotHere("an earlier try has sent a message, which is edited")
         self._is_new = True

@@ -20,6 +20,10 @@ log = logging.getLogger("cobot_session.stream")
 _MOST_BACKOFF = 60.0
 
 
+class NotHere(PermanentError):
+    """A way does not show this answer, and nothing is wrong with it."""
+
+
 class Way(Protocol):
     """One way of showing a text that grows, such as by edits.
 
@@ -90,9 +94,9 @@ class Preview:
             try:
                 await self._show_by(way)
             except PermanentError as error:
-                log.info(
-                    "an answer is not shown by %s while it grows: %s", way.name, in_a_line(error)
-                )
+                level = logging.DEBUG if isinstance(error, NotHere) else logging.INFO
+                words = way.name, in_a_line(error)
+                log.log(level, "an answer is not shown by %s while it grows: %s", *words)
                 self._grown.set()
 
     async def settle(self) -> None:
