@@ -51,7 +51,7 @@ the time that passes has room for, and less often where the machine stands still
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signals) -> None:
-    """Also while a handler blocks; the shell sees 130, and the traceback is short."""
+    """Also while a handler blocks; `run` returns, and nothing is said about it."""
     ended = subprocess.run(
         [sys.executable, "-c", SIGNALLED, str(tmp_path), str(int(how))],
         capture_output=True,
@@ -61,9 +61,7 @@ def test_signal_ends_a_run_within_two_seconds(tmp_path: Path, how: signal.Signal
     )
     assert ended.stdout.startswith("in work\n")
     assert ended.stdout.count(".") * TICK < 2
-    assert ended.returncode == -signal.SIGINT  # 130 in a shell
-    assert "During handling of the above exception" not in ended.stderr
-    assert "no running event loop" not in ended.stderr
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_sigterm_ends_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
@@ -79,9 +77,7 @@ def test_sigterm_ends_a_run_that_cannot_be_interrupted(tmp_path: Path) -> None:
     assert agent.stdout.readline() == "in work\n"
     agent.terminate()
     _, errors = agent.communicate(timeout=50)
-    assert agent.returncode in {-signal.SIGINT, 130, 1}
-    assert "KeyboardInterrupt" in errors
-    assert "no running event loop" not in errors
+    assert (agent.returncode, errors) == (0, "")
 
 
 HASTY = """
@@ -108,7 +104,7 @@ with Session({"plugins": {"workspace": {"path": sys.argv[1]}}}) as session:
 def test_signal_while_a_run_begins_leaves_nothing_half_made(
     tmp_path: Path, how: signal.Signals
 ) -> None:
-    """It does what it does and nothing else: no loop that cannot be closed, no work not begun."""
+    """It ends the run and does nothing else: no loop that cannot be closed, no work not begun."""
     done = subprocess.run(
         [sys.executable, "-c", HASTY, str(tmp_path), str(int(how))],
         capture_output=True,
@@ -116,7 +112,7 @@ def test_signal_while_a_run_begins_leaves_nothing_half_made(
         timeout=50,
         check=False,
     )
-    assert done.returncode == (-signal.SIGINT if how == signal.SIGINT else 1)
-    assert done.stderr.count("Traceback") == (how == signal.SIGINT)
+    assert done.returncode == (how == signal.SIGTERM)
+    assert "Traceback" not in done.stderr
     assert ("told to end" in done.stderr) == (how == signal.SIGTERM)
     assert "never awaited" not in done.stderr

@@ -77,6 +77,8 @@ class Engine:
         self._phase = "new"
         self._held = ExitStack()
         """What was opened, each with how it is let go."""
+        self.is_hurried = False
+        """A person, or the system, has asked for the end of a `run`."""
 
     # -- life
 
@@ -137,7 +139,7 @@ class Engine:
             return
         if error is None:
             self.consumer.acknowledge_batch()
-        if isinstance(error, KeyboardInterrupt):
+        if self.is_hurried or isinstance(error, KeyboardInterrupt):
             self.stop(min(_HURRIED_DRAIN, self.config.session.drain), _HURRIED_PATIENCE)
         else:
             self.stop()

@@ -13,7 +13,21 @@ from cobot_session.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
+    from cobot_session.engine import Engine
+    from cobot_session.handling import Handler
+
 T = TypeVar("T")
+
+
+def serve(engine: Engine, handler: Handler, concurrency: int) -> None:
+    """Be the consumer of a session and give each message to a handler, until the session stops.
+
+    Raises:
+        ConsumerBusy: there is one already.
+        KeyboardInterrupt: Ctrl-C, or SIGTERM where the program has no handler for it.
+    """
+    with engine.consumer.claim("run"):
+        run_to_end(engine.handling(handler, concurrency).run())
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cobot_session.config import load_config
 from cobot_session.engine import Engine
 from cobot_session.errors import WrongFace
-from cobot_session.foreground import run_to_end
+from cobot_session.foreground import run_to_end, serve
 from cobot_session.typing_kept import TypingKept
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ class Session:
     def run(self, handler: Handler, concurrency: int = 8) -> None:
         """Give each message to a handler, in order within a chat, until the session stops.
 
+        Ctrl-C ends it, and so does SIGTERM where the program has no handler for it. Leaving `with`
+        then takes a second or two; what is unfinished comes again.
+
         What the handler returns is the reply (text, an `OutgoingMessage`, or an iterator of text
         that is streamed: a handler may be a generator, `def` or `async def`); it is stored and the
         message acknowledged in one transaction. A handler that raises leaves its message
@@ -121,12 +124,12 @@ class Session:
 
         Raises:
             ConsumerBusy: another `run`, poll or `messages` is consuming.
-            KeyboardInterrupt: Ctrl-C, or SIGTERM where the program has no handler for it. Leaving
-                `with` then takes a second or two; what is unfinished comes again.
         """
         engine = self._ready("run")
-        with engine.consumer.claim("run"):
-            run_to_end(engine.handling(handler, concurrency).run())
+        try:
+            serve(engine, handler, concurrency)
+        except KeyboardInterrupt:  # a traceback would tell nobody anything
+            engine.is_hurried = True
 
     def poll_all_channels(self, wait: float = 0.0, limit: int = 100) -> list[IncomingMessage]:
         """Return what has arrived, oldest first; never waits on a channel.

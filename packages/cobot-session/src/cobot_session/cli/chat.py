@@ -16,6 +16,7 @@ from cobot_session.cli.outcome import FAILED
 from cobot_session.cli.start import heed_sigterm, nothing_waits
 from cobot_session.config import Block, load_config
 from cobot_session.engine import SPOOL_FILE
+from cobot_session.foreground import serve
 from cobot_session.session import Session
 from cobot_session.spool.beside import Beside
 from cobot_session.workspace import private_folder
@@ -56,7 +57,7 @@ def chat(
     with Session(settings) as session:
         before = dead_letters(spool)  # now that a spool of an older version is up to date
         leaving = stop_when_answered(session, left, spool)
-        session.run(handler)
+        serve(session._engine, handler, concurrency=1)
     left.set()
     leaving.join()
     if dead_letters(spool) > before:

@@ -26,6 +26,7 @@ from cobot_session.demo.play import Network, Play
 from cobot_session.demo.record import Record
 from cobot_session.demo.scene import found
 from cobot_session.engine import SPOOL_FILE
+from cobot_session.foreground import serve
 from cobot_session.registry import installed
 from cobot_session.session import Session
 from cobot_session.spool.beside import Beside
@@ -106,7 +107,7 @@ class Demonstration:
                     target=self._play, args=(session, script), name=name, daemon=True
                 )
                 playing.start()
-                session.run(agent_of(session), concurrency=32)
+                serve(session._engine, agent_of(session), concurrency=32)
             playing.join()
         missing = [f"{where}: {what}" for where, what in self._record.broken()]
         output.note(script.verdict(self._record.kept, missing))

@@ -12,6 +12,7 @@ from cobot_session.cli.agent import load_agent
 from cobot_session.cli.choice import without_console
 from cobot_session.cli.options import ConfigOption, VerboseOption
 from cobot_session.cli.start import heed_sigterm, serving, tell_channels, whole_config
+from cobot_session.foreground import serve
 
 if TYPE_CHECKING:
     from cobot_session.messages import IncomingMessage, Media
@@ -44,7 +45,7 @@ def run(
     whole = whole_config(config)
     with serving(whole) as session:
         tell_channels(session, whole, f"{agent} answers")
-        session.run(handler, concurrency)
+        serve(session._engine, handler, concurrency)
 
 
 def listen(config: ConfigOption = None, verbose: VerboseOption = False) -> None:
