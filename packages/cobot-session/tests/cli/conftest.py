@@ -52,7 +52,7 @@ from datetime import datetime, timezone
 from pydantic import BaseModel, SecretStr
 
 from cobot_session import (
-    IncomingMessage, OutcomeUnknown, PermanentError, Plugin, PluginMeta, RateLimited,
+    IncomingMessage, AuthError, OutcomeUnknown, PermanentError, Plugin, PluginMeta, RateLimited,
     TemporaryError,
 )
 
@@ -92,6 +92,8 @@ class Wire(Plugin):
         if message.content.startswith("too fast"):
             scope = "channel" if "all" in message.content else "chat"
             raise RateLimited(7200, scope=scope)
+        if message.content == "revoked":
+            raise AuthError("the token is refused")
         if message.content == "unknown":
             raise OutcomeUnknown("nobody answered")
         line = json.dumps({"chat": message.channel_id, "text": message.content})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -63,6 +64,8 @@ def test_status_tells_who_is_not_written_to_for_how_long(cli, peer, running):
     wait_for_pause(cli, lambda pause: pause.chats == 2)
     told = cli("status").stdout
     assert "wire: paused: 2 chats are not written to for up to 2 h: RateLimited: " in told
+    doctor = " ".join(cli("doctor").stdout.split())
+    assert "channel wire paused: 2 chats are not written to for up to 2 h" in doctor
     peer.says("too fast, all of you", id="c", channel_id="c")
     wait_for_pause(cli, lambda pause: pause.whole_channel)
     running.kill()
@@ -133,6 +136,16 @@ def test_status_needs_no_secret(cli, running):
     text = (cli.folder / "cobot.yml").read_text().replace('"port":', '"token": "${GONE}", "port":')
     cli.write("cobot.yml", text)
     assert cli("status").returncode == 0
+
+
+def test_doctor_repeats_what_a_running_session_says(cli, peer, running):
+    """A token that the platform refuses is no secret of `status`: `doctor` fails, and says why."""
+    assert cli("doctor").returncode == 0
+    peer.says("revoked")
+    cli.is_told(lambda told: told.state == "failed")
+    done = cli("doctor")
+    assert done.returncode == 1
+    assert re.search(r"channel wire\s+failed for \d+ s: the token is refused", done.stdout)
 
 
 def test_a_failed_channel_is_told_and_fails_the_status(cli, peer):

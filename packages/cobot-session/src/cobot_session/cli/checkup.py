@@ -16,6 +16,7 @@ from cobot_session.cli.choice import CONSOLE
 from cobot_session.cli.finding import Finding
 from cobot_session.cli.place import Place
 from cobot_session.cli.refused import gate_findings
+from cobot_session.cli.running import channel_findings
 from cobot_session.config import load_config
 from cobot_session.engine import SPOOL_FILE
 from cobot_session.errors import ConfigError, PluginError, SpoolError
@@ -62,7 +63,12 @@ def findings(path: Path | None) -> list[Finding]:
         with suppress(SpoolError):  # told already
             book = _beside(config).book()
             found += gate_findings(_beside(config).drops(), book)
+    failed = {f"channel {one.id}" for one in registry.records.values() if one.state == "failed"}
+    found = [one for one in found if one.about not in failed]  # what is wrong is told below
     found += _plugins(registry, {problem.field for problem in problems}, book)
+    found.append(
+        Finding("ok", "platforms", "not asked: a token they refuse shows once a session runs")
+    )
     redact = _redactor(config, registry).redact
     return [replace(one, finding=redact(one.finding), remedy=redact(one.remedy)) for one in found]
 
@@ -183,6 +189,7 @@ def _spool(config: Config) -> Iterator[Finding]:
     yield Finding("ok", "spool", f"{path} is whole; {pending} messages wait in it")
     silent = place.pid is not None and not (place.is_fresh or place.starting)
     yield Finding("warning" if silent else "ok", "session", place.words().removesuffix("."))
+    yield from channel_findings(place)
     if dead := sum(counts.dead for counts in place.counts.values()):
         yield Finding("warning", "spool", f"{dead} dead letters", "See `cobot-session dead list`.")
 

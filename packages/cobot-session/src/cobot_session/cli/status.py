@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from cobot_session.cli.choice import CONSOLE
 from cobot_session.cli.options import ConfigOption, JsonOption
 from cobot_session.cli.outcome import FAILED
 from cobot_session.cli.place import Place, config_beside
+from cobot_session.cli.running import pause_words
 from cobot_session.spool.counting import Counts
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _show(place: Place) -> None:
         _show_trouble(name, one)
     for name in names:
         if name in place.counts and (pause := place.counts[name].pause):
-            _show_pause(name, pause)
+            output.note(pause_words(pause), f"{name}:")
     if any(counts.dead for counts in place.counts.values()):
         output.note("Dead letters wait for you: `cobot-session dead list`.")
 
@@ -118,15 +118,3 @@ def _show_trouble(name: str, told: Status) -> None:
     if told.dropped_by:
         dropped = ", ".join(f"{count} {why}" for why, count in sorted(told.dropped_by.items()))
         output.note(f"dropped: {dropped}", f"{name}:")
-
-
-def _show_pause(name: str, pause: Pause) -> None:
-    left = output.span(pause.until - time.time())
-    if pause.whole_channel:
-        whom = f"no chat is written to for {left}"
-    elif pause.chats == 1:
-        whom = f"1 chat is not written to for {left}"
-    else:
-        whom = f"{pause.chats} chats are not written to for up to {left}"
-    why = f": {pause.error}" if pause.error else ""
-    output.note(f"paused: {whom}{why}", f"{name}:")
