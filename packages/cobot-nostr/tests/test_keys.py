@@ -327,6 +327,13 @@ def test_what_is_no_point_of_the_curve_is_nobodys_key(form, block, field):
     assert "copy the whole npub again" in told.rule
 
 
+def test_roles_are_to_be_taken_out():
+    """Nostr has no roles, so the fix is not to write one in another form."""
+    block = {"nsec": nsec(), "relays": RELAYS, "access": {"roles": ["admin"]}}
+    with pytest.raises(ConfigError, match=r"Nostr has no roles\. Fix: Take `roles` out\."):
+        Registry(load_config({"plugins": {"nostr": block}}, env={})).load()
+
+
 def test_access_rules_repeat_no_private_key():
     """One that stands there by mistake is refused, unseen."""
     secret = nsec()

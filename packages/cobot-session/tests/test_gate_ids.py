@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
 
 from cobot_session import ConfigError, Plugin, PluginMeta
 from cobot_session.config import access_id, load_config
@@ -20,6 +21,8 @@ class Numbers(BaseModel):
 
     @classmethod
     def access_id(cls, kind: str, value: str) -> str:
+        if value == "none":
+            raise PydanticCustomError("none", "has no number", {"fix": "Take it out."})
         if not value.lstrip("#").isdecimal():
             raise ValueError(f"a {kind} is a number")
         return value.lstrip("#")
@@ -123,6 +126,15 @@ def test_every_name_is_told_with_its_place_and_the_fix(tmp_path: Path) -> None:
     assert raised.value.problems[1].rule == "a user is a number"
     assert "the log names it" in raised.value.problems[1].fix
     assert "is a name, not an id" in raised.value.problems[-1].rule
+
+
+def test_a_channel_says_what_to_do_about_an_id() -> None:
+    """Where the usual fix does not help, the channel's own stands in its place."""
+    with pytest.raises(ConfigError) as raised:
+        loaded({"plugins": {"numbered": {"access": {"chats": ["none", "x"]}}}})
+    own, usual = raised.value.problems
+    assert (own.rule, own.fix) == ("has no number", "Take it out.")
+    assert usual.fix.startswith("Write the chat's id")
 
 
 @pytest.mark.parametrize(

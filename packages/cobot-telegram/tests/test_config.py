@@ -5,10 +5,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cobot_session.config import checked_common, load_config
+from cobot_session.errors import ConfigError
 from cobot_telegram.config import TelegramConfig
 
 TOKEN = "123456:" + "A" * 35
 SECRET = "s" * 20
+
+
+def mistakes_in(block: dict[str, Any]) -> str:
+    """Return what is told of the keys that every channel has."""
+    config = load_config({"plugins": {"telegram": block}}, env={})
+    with pytest.raises(ConfigError) as refusal:
+        checked_common(config, config.blocks["telegram"], TelegramConfig)
+    return str(refusal.value)
 
 
 def test_a_token_is_enough() -> None:
@@ -86,3 +96,10 @@ def test_access_rules_take_no_names(kind: str, value: str) -> None:
     """A username, which can change hands, is refused; so is a role, which Telegram has not."""
     with pytest.raises(ValueError, match=r"no Telegram id|no roles"):
         TelegramConfig.access_id(kind, value)
+
+
+def test_roles_are_to_be_taken_out() -> None:
+    """Telegram has no roles, so the fix is not to write one in another form."""
+    assert mistakes_in({"access": {"roles": ["admin"]}}) == (
+        "plugins.telegram.access.roles[0]: Telegram has no roles. Fix: Take `roles` out."
+    )

@@ -17,6 +17,7 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from cobot_nostr.addresses import normalised
 
@@ -231,7 +232,7 @@ class NostrConfig(BaseModel):
         from cobot_nostr import chats
 
         if kind == "role":
-            raise ValueError("Nostr has no roles")
+            raise PydanticCustomError("role", "Nostr has no roles", {"fix": "Take `roles` out."})
         return _person(value) if kind == "user" else str(chats.parse(value))
 
     @classmethod

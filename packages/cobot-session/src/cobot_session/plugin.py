@@ -111,9 +111,10 @@ class Plugin:
             `spaces`, `roles` (`space/role`), `open`; `rates: False` when who writes there needs no
             bound. And a classmethod `access_id(kind, value)`, which returns an id of `kind`
             `user`, `chat` or `role` in the form that its messages carry, or raises `ValueError`
-            with the rule when it is none; without, only what looks like a name is refused. And a
-            classmethod `target_id(value)`, which raises `ValueError` for a `channel_id` that must
-            not even be stored, such as a private key.
+            with the rule when it is none (a `PydanticCustomError` may have the fix in its context,
+            as `fix`); without, only what looks like a name is refused. And a classmethod
+            `target_id(value)`, which raises `ValueError` for a `channel_id` that must not even be
+            stored, such as a private key.
         needs_block: it stays `unconfigured` until `cobot.yml` has a block for it.
         context: set by the session before `configure`.
     """

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 OFFICIAL_API = "https://api.telegram.org"
 _TOKEN = re.compile(r"[0-9]{3,}:[A-Za-z0-9_-]{30,}")
@@ -155,7 +156,7 @@ class TelegramConfig(Settings):
         """
         form = {"user": _PERSON, "chat": _CHAT}.get(kind)
         if form is None:
-            raise ValueError("Telegram has no roles")
+            raise PydanticCustomError("role", "Telegram has no roles", {"fix": "Take `roles` out."})
         if not form.fullmatch(value):
             raise ValueError("is no Telegram id: that is a number; a @username can change hands")
         return value

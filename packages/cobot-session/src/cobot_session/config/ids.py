@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from pydantic_core import PydanticCustomError
+
 from cobot_session.config.settings import AccessSettings, CommonSettings, UserRule
 from cobot_session.errors import ConfigError
 
@@ -38,7 +40,8 @@ def access_id(model: type[BaseModel] | None, kind: IdKind, value: str) -> str:
         value: as a person wrote it.
 
     Raises:
-        ValueError: it is no id, such as a display name; the text is the rule.
+        ValueError: it is no id, such as a display name; the text is the rule. A
+            `PydanticCustomError` has the fix in its context, where the usual one does not help.
     """
     value = value.strip()
     form = getattr(model, "access_id", None)
@@ -79,7 +82,7 @@ def checked_common(config: Config, block: Block, model: type[BaseModel] | None) 
     try:
         default_chat = default_chat and target_id(model, default_chat)
     except ValueError as error:
-        rule, fix = str(error).rstrip("."), _FIXES["chat"]
+        rule, fix = _rule_and_fix(error, "chat")
         problems.append(config.problem_at((*block.steps, "default_chat"), rule, fix))
     try:
         access = _checked_access(config, block, model)
@@ -139,7 +142,11 @@ class _Checking:
         try:
             return access_id(self._model, kind, value)
         except ValueError as error:
-            rule = str(error).rstrip(".")
-            problem = self._config.problem_at((*self._steps, *steps), rule, _FIXES[kind])
-            self.problems.append(problem)
+            rule, fix = _rule_and_fix(error, kind)
+            self.problems.append(self._config.problem_at((*self._steps, *steps), rule, fix))
             return value
+
+
+def _rule_and_fix(error: ValueError, kind: IdKind) -> tuple[str, str]:
+    context = error.context if isinstance(error, PydanticCustomError) else None
+    return str(error).rstrip("."), str((context or {}).get("fix") or _FIXES[kind])
