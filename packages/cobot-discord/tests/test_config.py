@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from cobot_discord import DiscordSettings
 from cobot_discord.config import INTENTS
+from cobot_session.config import load_config, validate_options
+from cobot_session.errors import ConfigError
 
 TOKEN = "MTAx.secret-part.of-it"
 
@@ -27,6 +29,13 @@ def test_what_is_no_id_is_refused(wrong):
     with pytest.raises(ValidationError) as caught:
         made(guilds=[{"id": wrong}])
     assert caught.value.errors()[0]["loc"] == ("guilds", 0, "id")
+
+
+def test_a_guild_is_an_entry_with_its_id():
+    """Where an id stands alone, the fix shows the key before it."""
+    config = load_config({"plugins": {"discord": {"bot_token": TOKEN, "guilds": [123]}}}, env={})
+    with pytest.raises(ConfigError, match=r"Fix: Write `- id: 1234567890123456789`\."):
+        validate_options(config, config.blocks["discord"], DiscordSettings)
 
 
 @pytest.mark.parametrize("token", ["", "  ", "a b", "Bot ", "tök", "a\nb", "a\x00b"])

@@ -119,10 +119,7 @@ def test_every_mistake_at_once(validated):
             "6:29: plugins.telegram.groups[1].id: should be a valid string. Fix: Write one value, "
             "in quotes."
         ),
-        (
-            "6:34: plugins.telegram.groups[2]: should be a mapping. Fix: Write `key: value` lines "
-            "under it."
-        ),
+        ("6:34: plugins.telegram.groups[2]: should be a mapping. Fix: Write `- id: …`."),
         "6:37: plugins.telegram.groups[3].id: is required. Fix: Add `id: …` here.",
         "7:12: plugins.telegram.limit: should be greater than or equal to 1. Fix: Change it.",
         (
@@ -191,6 +188,36 @@ def test_fix_says_what_belongs_there(validated):
         "plugins.telegram.teams[0].members[0].id: does not have the form `^[0-9]+$`."
         " Fix: Write what belongs here: Id of the member: a number."
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("groups: [5]", "- id: -100123"),
+        ("hooks: [5]", "- {url: …, to: …}"),
+        ("hook: 5", "hook: {url: …, to: …}"),
+        ("group: x", "group: {id: -100123}"),
+    ],
+)
+def test_fix_names_the_keys_that_are_needed(validated, written, fix):
+    """Where an entry with keys belongs, the fix is one with its required keys, by their names."""
+
+    class Sampled(BaseModel):
+        id: str = Field(examples=["-100123"])
+        name: str = ""
+
+    class Hook(BaseModel):
+        url: str
+        target: str = Field(alias="to")
+
+    class Entries(BaseModel):
+        groups: list[Sampled] = []
+        hooks: list[Hook] = []
+        hook: Hook | None = None
+        group: Sampled | None = None
+
+    (told,) = mistakes(validated, f"    {written}\n", Entries)
+    assert told.endswith(f": should be a mapping. Fix: Write `{fix}`.")
 
 
 @pytest.mark.parametrize(

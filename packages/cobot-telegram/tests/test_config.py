@@ -5,12 +5,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cobot_session.config import checked_common, load_config
+from cobot_session.config import checked_common, load_config, validate_options
 from cobot_session.errors import ConfigError
 from cobot_telegram.config import TelegramConfig
 
 TOKEN = "123456:" + "A" * 35
 SECRET = "s" * 20
+
+
+@pytest.mark.parametrize("group", ["@club", -1001234567890])
+def test_a_group_is_an_entry_with_its_id(group: Any) -> None:
+    """Where an id stands alone, the fix shows the key before it."""
+    block = {"bot_token": TOKEN, "groups": [group]}
+    config = load_config({"plugins": {"telegram": block}}, env={})
+    with pytest.raises(ConfigError, match=r"Fix: Write `- id: -1001234567890`\."):
+        validate_options(config, config.blocks["telegram"], TelegramConfig)
 
 
 def mistakes_in(block: dict[str, Any]) -> str:

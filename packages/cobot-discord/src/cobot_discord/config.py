@@ -80,7 +80,7 @@ class _Settings(BaseModel):
 class GuildSettings(_Settings):
     """One guild ("server") in which the agent may be reached."""
 
-    id: Snowflake = Field(description="Id of the guild.")
+    id: Snowflake = Field(description="Id of the guild.", examples=["1234567890123456789"])
     name: str = Field("", description="For you to read; not used.")
     channels: list[Snowflake] = Field(
         [], description="The only channels of it to listen in, with their threads; none: all."

@@ -33,7 +33,10 @@ class Settings(BaseModel):
 class Group(Settings):
     """A group, supergroup or channel in which everybody may reach the agent."""
 
-    id: Id = Field(description="Id of the group: negative, of a supergroup `-100…`.")
+    id: Id = Field(
+        description="Id of the group: negative, of a supergroup `-100…`.",
+        examples=["-1001234567890"],
+    )
     name: str = Field("", description="For people; never used to tell who is who.")
 
     @field_validator("id")

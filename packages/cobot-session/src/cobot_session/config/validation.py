@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cobot_session.config.places import shown_key
 from cobot_session.config.unknown import key_names, unknown_keys
-from cobot_session.config.wording import description, fix_of, rule_of, unknown_fix
+from cobot_session.config.wording import fix_of, rule_of, unknown_fix
 from cobot_session.nearest import nearest
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _Findings(Generic[Model]):
         elif detail["type"] == "extra_forbidden":
             self._add_unknown(steps, "Take it out.")
         else:
-            self._add(steps, rule_of(detail), fix_of(detail, description(self._model, steps)))
+            self._add(steps, rule_of(detail), fix_of(detail, self._model, steps))
 
     def _is_blank(self, steps: Steps, detail: ErrorDetails) -> bool:
         """Tell whether a required key stands there without a value."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from cobot_session.config.unknown import key_names
 from cobot_session.nearest import nearest
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from cobot_session.config.places import Steps
@@ -53,12 +55,13 @@ def rule_of(error: ErrorDetails) -> str:
     return _hidden(message, error["input"]).rstrip(".")
 
 
-def fix_of(error: ErrorDetails, about: str | None) -> str:
+def fix_of(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
     """Return what to do: the nearest allowed word, the form that is wanted, or what it is for.
 
     Args:
         error: as pydantic tells it.
-        about: the setting's description.
+        model: what it was found with.
+        steps: the way to the setting within the model.
     """
     if error["input"] is None:
         return "Give it a value, or take the line out."
@@ -69,6 +72,10 @@ def fix_of(error: ErrorDetails, about: str | None) -> str:
     kind = error["type"]
     if kind == "string_type" and isinstance(error["input"], (Mapping, list)):
         return "Write one value, in quotes."
+    keys = _keys_wanted(error, model, steps)
+    if keys:
+        return f"Write `{keys}`."
+    about = _description(model, steps)
     fix = _FIXES.get(kind) or _FIXES.get(kind.split("_")[0])
     return fix or (f"Write what belongs here: {about}" if about else "Change it.")
 
@@ -81,15 +88,39 @@ def unknown_fix(key: str, known: frozenset[str]) -> str:
     return f"Known here: {', '.join(sorted(known))}." if known else "Take it out."
 
 
-def description(model: type[BaseModel], steps: Steps) -> str | None:
+def _keys_wanted(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
+    """Return what to write where a model has keys that it needs; nothing when it needs none."""
+    models = [one for field in _fields_at(model, steps) for one in _models_in(field.annotation)]
+    name = error.get("ctx", {}).get("class_name")
+    inner = next((one for one in models if one.__name__ == name), None)
+    if inner is None:
+        return ""
+    fields = {min(key_names(key, field, inner)): field for key, field in inner.model_fields.items()}
+    pairs = [f"{key}: {_sample(field)}" for key, field in fields.items() if field.is_required()]
+    if not pairs:
+        return ""
+    if isinstance(steps[-1], str):
+        return f"{steps[-1]}: {{{', '.join(pairs)}}}"
+    return f"- {pairs[0]}" if len(pairs) == 1 else f"- {{{', '.join(pairs)}}}"
+
+
+def _sample(field: FieldInfo) -> str:
+    return str(field.examples[0]) if field.examples else "…"
+
+
+def _description(model: type[BaseModel], steps: Steps) -> str | None:
     """Return what a model, or one inside it, says of its setting at `steps`."""
+    return next(filter(None, (field.description for field in _fields_at(model, steps))), None)
+
+
+def _fields_at(model: type[BaseModel], steps: Steps) -> list[FieldInfo]:
+    """Return the fields that a model, or those inside it, has at `steps`."""
     *way, last = [step for step in steps if isinstance(step, str)] or [""]
     models = [model]
     for name in way:
         fields = [one.model_fields[name] for one in models if name in one.model_fields]
         models = [inner for field in fields for inner in _models_in(field.annotation)]
-    told = [one.model_fields[last].description for one in models if last in one.model_fields]
-    return next(filter(None, told), None)
+    return [one.model_fields[last] for one in models if last in one.model_fields]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
