@@ -249,6 +249,20 @@ def test_what_is_no_mapping(write, text):
     assert "should be a mapping. Fix: Write `key: value` lines under it." in problem
 
 
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("open", "Write `access: {open: true}`."),
+        ("users", "Write `access: {users: …}`."),
+        ("everybody", "Write `key: value` lines under it."),
+    ],
+)
+def test_a_key_alone_is_shown_with_its_value(write, written, fix):
+    """Where a mapping belongs and the name of one of its keys stands, the fix is that key."""
+    (problem,) = problems(write(f"plugins: {{t: {{access: {written}}}}}"))
+    assert problem.endswith(f"plugins.t.access: should be a mapping. Fix: {fix}")
+
+
 def test_a_mapping_has_mistakes_without_a_place():
     """A configuration that came from no file names only the field."""
     assert problems({"plugins": {"session": {"strict": "perhaps"}}}) == [

@@ -89,14 +89,11 @@ def unknown_fix(key: str, known: frozenset[str]) -> str:
 
 
 def _keys_wanted(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
-    """Return what to write where a model has keys that it needs; nothing when it needs none."""
+    """Return the keys that a model needs, else the one whose name stands in their place."""
     models = [one for field in _fields_at(model, steps) for one in _models_in(field.annotation)]
     name = error.get("ctx", {}).get("class_name")
     inner = next((one for one in models if one.__name__ == name), None)
-    if inner is None:
-        return ""
-    fields = {min(key_names(key, field, inner)): field for key, field in inner.model_fields.items()}
-    pairs = [f"{key}: {_sample(field)}" for key, field in fields.items() if field.is_required()]
+    pairs = [] if inner is None else _pairs(inner, error["input"])
     if not pairs:
         return ""
     if isinstance(steps[-1], str):
@@ -104,7 +101,16 @@ def _keys_wanted(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> s
     return f"- {pairs[0]}" if len(pairs) == 1 else f"- {{{', '.join(pairs)}}}"
 
 
+def _pairs(model: type[BaseModel], written: Any) -> list[str]:
+    fields = {min(key_names(key, field, model)): field for key, field in model.model_fields.items()}
+    needed = [key for key, field in fields.items() if field.is_required()]
+    named = [key for key in fields if key == written]
+    return [f"{key}: {_sample(fields[key])}" for key in needed or named]
+
+
 def _sample(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "true"
     return str(field.examples[0]) if field.examples else "…"
 
 
