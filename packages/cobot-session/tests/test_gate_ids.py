@@ -128,6 +128,39 @@ def test_every_name_is_told_with_its_place_and_the_fix(tmp_path: Path) -> None:
     assert "is a name, not an id" in raised.value.problems[-1].rule
 
 
+def test_names_are_told_beside_what_no_id_can_be(tmp_path: Path) -> None:
+    """What is empty or of the wrong kind hides no name beside it, and moves none in its list."""
+    file = tmp_path / "cobot.yml"
+    file.write_text(
+        "plugins:\n"
+        "  other:\n"
+        "    use: numbered\n"
+        "    prt: 1\n"
+        "    poll_interval: soon\n"
+        "    access:\n"
+        "      users: ['', ann, {id: '', chats: ['1']}, {id: bob, chats: ['', room]}, null, true]\n"
+        "      chats: 5\n"
+        "      roles: [x]\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        loaded(file)
+    told = [one.field.removeprefix("plugins.other.") for one in raised.value.problems]
+    assert told == [
+        "prt",
+        "poll_interval",
+        "access.users[0]",
+        "access.users[1]",
+        "access.users[2].id",
+        "access.users[3].id",
+        "access.users[3].chats[0]",
+        "access.users[3].chats[1]",
+        "access.users[4]",
+        "access.users[5]",
+        "access.chats",
+        "access.roles[0]",
+    ]
+
+
 def test_a_channel_says_what_to_do_about_an_id() -> None:
     """Where the usual fix does not help, the channel's own stands in its place."""
     with pytest.raises(ConfigError) as raised:

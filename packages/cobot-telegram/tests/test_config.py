@@ -1,5 +1,6 @@
 """Mistakes in the settings are told at once, and no secret is repeated."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from cobot_session.config import checked_common, load_config, validate_options
 from cobot_session.errors import ConfigError
+from cobot_session.registry import Registry
 from cobot_telegram.config import TelegramConfig
 
 TOKEN = "123456:" + "A" * 35
@@ -105,6 +107,22 @@ def test_access_rules_take_no_names(kind: str, value: str) -> None:
     """A username, which can change hands, is refused; so is a role, which Telegram has not."""
     with pytest.raises(ValueError, match=r"no Telegram id|no roles"):
         TelegramConfig.access_id(kind, value)
+
+
+def test_a_word_and_nothing_among_the_users_are_two_mistakes(tmp_path: Path) -> None:
+    """`true` is as little an id as no value, and neither hides the other."""
+    file = tmp_path / "cobot.yml"
+    block = f"bot_token: '{TOKEN}'\n    access: {{users: [true, null, 7]}}"
+    file.write_text(f"plugins:\n  telegram:\n    {block}\n")
+    with pytest.raises(ConfigError) as refusal:
+        Registry(load_config(file, env={}, defer=True)).load()
+    first, second = refusal.value.problems
+    assert (first.field, second.field) == (
+        "plugins.telegram.access.users[0]",
+        "plugins.telegram.access.users[1]",
+    )
+    assert "is no Telegram id" in first.rule
+    assert second.rule == "has no value"
 
 
 def test_roles_are_to_be_taken_out() -> None:

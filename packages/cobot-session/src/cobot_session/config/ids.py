@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic_core import PydanticCustomError
 
+from cobot_session.config.remaining import REFUSED
 from cobot_session.config.settings import AccessSettings, CommonSettings, UserRule
 from cobot_session.errors import ConfigError
 
@@ -139,6 +140,8 @@ class _Checking:
         return [self._id(kind, value, (*steps, at)) for at, value in enumerate(values)]
 
     def _id(self, kind: IdKind, value: str, steps: Steps) -> str:
+        if value == REFUSED:  # told already
+            return value
         try:
             return access_id(self._model, kind, value)
         except ValueError as error:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from cobot_session.config.document import Document, read
 from cobot_session.config.places import Places, Steps, shown_key
+from cobot_session.config.remaining import remaining
 from cobot_session.config.settings import (
     COMMON_KEYS,
     CommonSettings,
@@ -201,9 +202,10 @@ class _Loading:
         return settings.model_copy(update={"path": folder / path})
 
     def _checked(self, model: type[Model], data: Mapping[str, Any], steps: Steps) -> Model:
-        found = check(model, Part(data, steps, self._places))
+        part = Part(data, steps, self._places)
+        found = check(model, part)
         self._problems += found.problems
-        return found.value or model()
+        return found.value or remaining(model, part, found.wrong) or model()
 
     def _mapping(self, value: Any, steps: Steps) -> Mapping[str, Any]:
         """Return a mapping; nothing is an empty one, and anything else is reported."""

@@ -32,11 +32,13 @@ class Checked(Generic[Model]):
         value: the validated settings; `None` when something is wrong or missing.
         problems: every mistake.
         missing: names of required settings that were not given; they are not among `problems`.
+        wrong: the ways to what the problems are about, within the part.
     """
 
     value: Model | None = None
     problems: list[Problem] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    wrong: set[Steps] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def check(
         value = _validated(model, part)
     except ValidationError as error:
         findings.add_errors(error)
-        return Checked(None, findings.problems, findings.missing)
-    return Checked(None if findings.problems else value, findings.problems)
+        return Checked(None, findings.problems, findings.missing, findings.told)
+    return Checked(None if findings.problems else value, findings.problems, wrong=findings.told)
 
 
 class _Findings(Generic[Model]):
@@ -78,9 +80,9 @@ class _Findings(Generic[Model]):
     def __init__(self, model: type[Model], part: Part) -> None:
         self.problems: list[Problem] = []
         self.missing: list[str] = []
+        self.told: set[Steps] = set()
         self._model = model
         self._part = part
-        self._told: set[Steps] = set()
         self._meant: set[Steps] = set()
 
     def add_unknown(self, also_known: frozenset[str]) -> None:
@@ -101,15 +103,15 @@ class _Findings(Generic[Model]):
 
     def _is_told(self, steps: Steps, detail: ErrorDetails) -> bool:
         """Tell whether a mistake is known: here, or, for a member of a union, further inside."""
-        if steps in self._told or (detail["type"] == "missing" and steps in self._meant):
+        if steps in self.told or (detail["type"] == "missing" and steps in self._meant):
             return True
         of_union = len(detail["loc"]) > len(steps)
-        return of_union and any(told[: len(steps)] == steps for told in self._told)
+        return of_union and any(told[: len(steps)] == steps for told in self.told)
 
     def _add_error(self, steps: Steps, detail: ErrorDetails) -> None:
         absent = detail["type"] == "missing"
         if len(steps) == 1 and (absent or self._is_blank(steps, detail)):
-            self._told.add(steps)
+            self.told.add(steps)
             self.missing.append(str(steps[0]))
         elif absent:
             self._add(steps, "is required", f"Add `{steps[-1]}: …` here.")
@@ -129,7 +131,7 @@ class _Findings(Generic[Model]):
         self._add(steps, f"`{shown_key(str(steps[-1]))}` is not a known key", fix, at_key=True)
 
     def _add(self, steps: Steps, rule: str, fix: str, *, at_key: bool = False) -> None:
-        self._told.add(steps)
+        self.told.add(steps)
         self.problems.append(self._part.problem(steps, rule, fix, at_key=at_key))
 
 
