@@ -109,6 +109,22 @@ def test_access_rules_take_no_names(kind: str, value: str) -> None:
         TelegramConfig.access_id(kind, value)
 
 
+def test_a_default_chat_that_is_no_address_is_a_mistake() -> None:
+    """It is told before anything is sent, with the rule and the fix, and is not repeated."""
+    assert mistakes_in({"default_chat": "home sweet"}) == (
+        "plugins.telegram.default_chat: is no Telegram chat: a number, `-100…/7` for a topic, or"
+        " `@name`. Fix: Write the chat's id: the log names it when somebody writes there."
+    )
+
+
+@pytest.mark.parametrize("chat", ["7", "-1001234567890", "-1001234567890/7", "@club", "007"])
+def test_a_default_chat_stays_as_it_is_written(chat: str) -> None:
+    """Chats, topics and public names are addresses, and none is written in another form."""
+    config = load_config({"plugins": {"telegram": {"default_chat": chat}}}, env={})
+    common = checked_common(config, config.blocks["telegram"], TelegramConfig)
+    assert common.default_chat == chat
+
+
 def test_a_word_and_nothing_among_the_users_are_two_mistakes(tmp_path: Path) -> None:
     """`true` is as little an id as no value, and neither hides the other."""
     file = tmp_path / "cobot.yml"

@@ -7,6 +7,8 @@ from hashlib import blake2b
 
 from cobot_session.errors import PermanentError
 
+NO_CHAT = "is no Telegram chat: a number, `-100…/7` for a topic, or `@name`"
+"""What is wrong with an address that is none."""
 _CHAT = re.compile(r"(-?[0-9]{1,19})(?:/([0-9]{1,10}))?")
 _PUBLIC = re.compile(r"@[A-Za-z0-9_]{1,64}")
 _MESSAGE = re.compile(r"[0-9]{1,19}")
@@ -32,9 +34,7 @@ def chat_and_topic(address: str) -> tuple[int | str, int | None]:
         return int(chat), int(topic) if topic else None
     if _PUBLIC.fullmatch(address):
         return address, None
-    raise PermanentError(
-        f"{address[:_SHOWN]!r} is no Telegram chat: a number, `-100…/7` for a topic, or `@name`"
-    )
+    raise PermanentError(f"{address[:_SHOWN]!r} {NO_CHAT}")
 
 
 def is_private(address: str) -> bool:

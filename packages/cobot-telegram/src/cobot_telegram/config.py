@@ -9,6 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
+from cobot_session.errors import PermanentError
+from cobot_telegram.addresses import NO_CHAT, chat_and_topic
+
 OFFICIAL_API = "https://api.telegram.org"
 _TOKEN = re.compile(r"[0-9]{3,}:[A-Za-z0-9_-]{30,}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
@@ -162,6 +165,19 @@ class TelegramConfig(Settings):
             raise PydanticCustomError("role", "Telegram has no roles", {"fix": "Take `roles` out."})
         if not form.fullmatch(value):
             raise ValueError("is no Telegram id: that is a number; a @username can change hands")
+        return value
+
+    @classmethod
+    def target_id(cls, value: str) -> str:
+        """Return where a message is to go, as it is.
+
+        Raises:
+            ValueError: it is no address of a Telegram chat; the text does not repeat it.
+        """
+        try:
+            chat_and_topic(value)
+        except PermanentError:
+            raise ValueError(NO_CHAT) from None
         return value
 
     def access(self) -> dict[str, list[str]]:
