@@ -58,7 +58,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "MESSAGE_DELETE": SAID,
     "MESSAGE_REACTION_ADD": REACTION,
 }
-SETTINGS = DiscordSettings.model_validate({"bot_token": "x", "bots": True})
+SETTINGS = DiscordSettings.model_validate({"bot_token": "x.y.z", "bots": True})
 ANSWERS: list[Any] = [SAID, [SAID, SAID], CHANNEL, {"retry_after": 1.5, "global": True}]
 
 

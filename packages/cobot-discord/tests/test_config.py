@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from cobot_discord import DiscordSettings
 from cobot_discord.config import INTENTS
+from cobot_discord.testing import TOKEN as SERVER_TOKEN
 from cobot_session.config import load_config, validate_options
 from cobot_session.errors import ConfigError
 
@@ -13,6 +14,13 @@ TOKEN = "MTAx.secret-part.of-it"
 
 def made(**settings):
     return DiscordSettings.model_validate({"bot_token": TOKEN, **settings})
+
+
+def mistake_in_the_token(token):
+    config = load_config({"plugins": {"discord": {"bot_token": token}}}, env={})
+    with pytest.raises(ConfigError) as caught:
+        validate_options(config, config.blocks["discord"], DiscordSettings)
+    return str(caught.value)
 
 
 def test_ids_are_text_without_loss():
@@ -38,13 +46,42 @@ def test_a_guild_is_an_entry_with_its_id():
         validate_options(config, config.blocks["discord"], DiscordSettings)
 
 
-@pytest.mark.parametrize("token", ["", "  ", "a b", "Bot ", "tök", "a\nb", "a\x00b"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "  ",
+        "a b",
+        "Bot ",
+        "tök",
+        "a\nb",
+        "a\x00b",
+        "abc",
+        "ab.cd",
+        "ab..cd",
+        "a.b.c.d",
+        "ab.c=.d",
+    ],
+)
 def test_a_token_that_cannot_be_one_is_refused_unseen(token):
     """A bad token is refused before it breaks a header, and is not repeated in the error."""
     with pytest.raises(ValidationError, match="should be the token alone") as caught:
         made(bot_token=token)
     assert caught.value.error_count() == 1
     assert not token.strip() or token not in str(caught.value).replace("Bot ", "")
+
+
+def test_the_fix_of_a_token_says_where_it_stands():
+    """What is no token is told with the place to copy it from, and is not repeated."""
+    told = mistake_in_the_token("hunter22")
+    assert "three parts of letters" in told
+    assert told.endswith("Fix: Copy it whole from the bot's page in Discord's developer portal.")
+    assert "hunter22" not in told
+
+
+def test_the_token_of_the_local_server_is_one():
+    """What the server for tests gives out has the form of a token."""
+    assert made(bot_token=SERVER_TOKEN).bot_token.get_secret_value() == SERVER_TOKEN
 
 
 @pytest.mark.parametrize("token", [TOKEN, f"Bot {TOKEN}", f" {TOKEN}\n"])

@@ -63,7 +63,7 @@ def parser(**more):
     places = Places()
     places.learn("READY", {"user": {"id": "2"}})
     places.learn("GUILD_CREATE", GUILD)
-    return Parser(places, DiscordSettings.model_validate({"bot_token": "x", **more}))
+    return Parser(places, DiscordSettings.model_validate({"bot_token": "x.y.z", **more}))
 
 
 @st.composite

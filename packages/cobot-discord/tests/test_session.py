@@ -78,7 +78,7 @@ def test_a_conversation_in_a_channel_a_thread_and_a_dm(server, general, config):
 
 def test_two_bots_in_one_session(server, general, config, tmp_path):
     """A second block with addresses of its own is a second bot, which meets the first nowhere."""
-    with DiscordServer(token="another-token-of-another-bot") as other:
+    with DiscordServer(token="another.token.of-another-bot") as other:
         there = other.guild("There").channel("there")
         both = config()
         addresses = {"api_url": other.api_url, "gateway_url": other.gateway_url}

@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from cobot_session.config import Block, MissingSettingsError, load_config, validate_options
 from cobot_session.errors import ConfigError
@@ -167,6 +168,22 @@ def test_nothing_where_something_belongs(validated):
     assert told == (
         "4:12: plugins.telegram.groups: has no value. Fix: Give it a value, or take the line out."
     )
+
+
+def test_a_validator_says_what_to_do(validated):
+    """The fix in the context of its error is told, without the value."""
+
+    class Strict(BaseModel):
+        token: SecretStr
+
+        @field_validator("token")
+        @classmethod
+        def refuse(cls, value: SecretStr) -> SecretStr:
+            fix = f"Write it without {value.get_secret_value()}."
+            raise PydanticCustomError("token", "has a word before it", {"fix": fix})
+
+    (told,) = mistakes(validated, "    token: hunter22\n", Strict)
+    assert told.endswith("token: has a word before it. Fix: Write it without ….")
 
 
 class Member(BaseModel):

@@ -15,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 API_URL = "https://discord.com/api/v10"
 GATEWAY_URL = "wss://gateway.discord.gg/"
@@ -128,8 +129,13 @@ class DiscordSettings(_Settings):
     @classmethod
     def _is_a_token(cls, value: SecretStr) -> SecretStr:
         token = re.sub(r"^Bot(\s+|$)", "", value.get_secret_value().strip())
-        if not token or not token.isascii() or any(c.isspace() or ord(c) < 33 for c in token):
-            raise ValueError("should be the token alone: no spaces, nothing outside ASCII")
+        if not _TOKEN.fullmatch(token):
+            raise PydanticCustomError(
+                "token",
+                "should be the token alone: three parts of letters, digits, `_` and `-`, with dots"
+                " in between",
+                {"fix": "Copy it whole from the bot's page in Discord's developer portal."},
+            )
         return SecretStr(token)
 
     @field_validator("api_url", "gateway_url")
@@ -176,6 +182,7 @@ class DiscordSettings(_Settings):
         return True
 
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _SNOWFLAKE = re.compile(r"[0-9]{1,20}")
 _FORMS = {
     "user": _SNOWFLAKE,

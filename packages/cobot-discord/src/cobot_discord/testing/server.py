@@ -28,7 +28,7 @@ class DiscordServer:
     with `guild` and `user` may be used from any thread.
 
     Args:
-        token: what the bot must show.
+        token: what the bot must show: three parts with dots in between.
         bot_name: the name of the bot under test.
         seed: of everything that is left to chance.
         port: 0: any free one.

@@ -58,6 +58,8 @@ def rule_of(error: ErrorDetails) -> str:
 def fix_of(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
     """Return what to do: the nearest allowed word, the form that is wanted, or what it is for.
 
+    A validator's own fix goes before: `fix` in the context of a `PydanticCustomError`.
+
     Args:
         error: as pydantic tells it.
         model: what it was found with.
@@ -65,6 +67,9 @@ def fix_of(error: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
     """
     if error["input"] is None:
         return "Give it a value, or take the line out."
+    own = error.get("ctx", {}).get("fix")
+    if isinstance(own, str):
+        return _hidden(own, error["input"])
     expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
     if expected:
         meant = nearest(str(error["input"]), expected)
