@@ -212,3 +212,36 @@ def test_an_outage_that_nobody_notices_is_told(
     monkeypatch.setattr(FakeScene, "outage", nothing)
     record, _, _ = played(tmp_path)
     assert record.broken() == [("two", "cut off, told, and recovered")]
+
+
+def test_the_last_table_shows_nothing_that_waits(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The play ends when the session is done with every message, not when people saw the last."""
+    last_look = threading.Event()
+    until = Play._until
+
+    def waits(self: Play, is_so: Callable[[], bool]) -> bool:
+        if self._record.kept["two"]["cut off, told, and recovered"]:
+            last_look.set()
+        return until(self, is_so)
+
+    def slow(session: Session) -> Handler:
+        right = agent_of(session)
+
+        def answer(message: IncomingMessage) -> Any:
+            if message.content != "and you?":
+                return right(message)
+            session.reply(message, "You said: and you?")
+            last_look.wait(BOUND)
+            return None
+
+        return answer
+
+    monkeypatch.setattr(Play, "_until", waits)
+    played(tmp_path, slow)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:6] for row in rows if row[1:2] == ["online"]] == [
+        ["one", "online", "9", "9", "1", "0"],
+        ["two", "online", "9", "9", "1", "0"],
+    ]

@@ -198,6 +198,7 @@ class Play:
             thread.join()
         *others, cut = self._networks.values()
         self._outage(cut, others)
+        self._until(self._is_done)  # people see an answer before the session has written it off
         for network in self._networks.values():
             status = self._session.status()[network.name]
             network.settle(status.dropped)
@@ -220,6 +221,10 @@ class Play:
 
     def _state(self, name: str) -> str:
         return self._session.status()[name].state
+
+    def _is_done(self) -> bool:
+        statuses = self._session.status()
+        return not any(statuses[name].pending for name in self._networks)
 
     def _until(self, is_so: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + SECONDS
