@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cobot_session import Limits, OutgoingMessage, PluginMeta, Session
+from cobot_session.cli.stage import Lasting
 from cobot_session.demo import Seen, play
 from cobot_session.demo import agent as demo_agent
 from cobot_session.demo.agent import agent_of
@@ -140,6 +143,19 @@ def test_every_promise_is_kept_and_shown(tmp_path: Path, capsys: Any) -> None:
     picture = (tmp_path / "shown.svg").read_text("utf-8")
     assert "recovered" in picture
     assert str(tmp_path) not in picture
+
+
+def test_it_is_played_to_its_picture_though_nobody_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads the transcript may go: nobody on the networks notices, and the picture is drawn."""
+    taken, given = os.pipe()
+    os.close(taken)
+    with os.fdopen(given, "w", encoding="utf-8") as unread:
+        monkeypatch.setattr(sys, "stdout", Lasting(unread))
+        record, _, _ = played(tmp_path)
+    assert record.broken() == []
+    assert "recovered" in (tmp_path / "shown.svg").read_text("utf-8")
 
 
 def twice(session: Session) -> Handler:

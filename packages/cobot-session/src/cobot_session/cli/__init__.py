@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from cobot_session.cli.output import into_nothing
 from cobot_session.errors import CobotError
 
 
@@ -22,7 +22,7 @@ def main() -> int:
         return told(error)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # who read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        into_nothing(sys.stdout)
         return 1
     return 0

@@ -18,7 +18,7 @@ from cobot_session.cli import logs, output
 from cobot_session.cli.choice import CONSOLE, only
 from cobot_session.cli.outcome import FAILED, UsageMistake
 from cobot_session.cli.script import FILEDROP, Script
-from cobot_session.cli.stage import Stage
+from cobot_session.cli.stage import Lasting, Stage
 from cobot_session.config import Block, CommonSettings, load_config
 from cobot_session.demo.agent import agent_of
 from cobot_session.demo.board import Board
@@ -62,6 +62,9 @@ def demo(
     if svg is not None and not svg.absolute().parent.is_dir():
         raise UsageMistake(f"--svg: there is no folder for {svg.name}; make it first")
     with tempfile.TemporaryDirectory(prefix="cobot-demo-") as folder, ExitStack() as running:
+        if not sys.stdout.isatty():
+            running.callback(setattr, sys, "stdout", sys.stdout)
+            sys.stdout = Lasting(sys.stdout)
         kept = Demonstration(Path(folder), running, serve=serve, svg=svg).run()
     raise typer.Exit(0 if kept else FAILED)
 

@@ -7,6 +7,7 @@ that `grep` finds what belongs together. Words are never cut.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -80,6 +81,13 @@ def complain(text: str, prefix: str = "cobot-session: ") -> None:
     """Print to standard error, in one line, what is wrong."""
     sys.stdout.flush()
     print(f"{prefix}{visible(text)}", file=sys.stderr)
+
+
+def into_nothing(stream: TextIO) -> None:
+    """Let what is still written to a stream go nowhere: who read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def as_json(value: Any) -> None:

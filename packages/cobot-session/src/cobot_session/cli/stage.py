@@ -7,19 +7,22 @@ import io
 import os
 import sys
 import threading
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from cobot_session.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECONDS = 15.0
 """How long anything that was promised may take to happen."""
 
 
-class Heard(io.TextIOBase):
-    """Standard output that remembers what has been written to it since the last `forget`."""
+class Lasting(io.TextIOBase):
+    """Standard output that takes what is written, also when who read it has gone."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._text = ""
-        self._changed = threading.Condition()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a stream's own, not to be set
@@ -27,15 +30,38 @@ class Heard(io.TextIOBase):
         return self._stream.encoding
 
     def write(self, text: str) -> int:
+        """Write, if anybody reads it."""
+        with self._read_or_not():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream behind."""
+        with self._read_or_not():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _read_or_not(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            output.into_nothing(self._stream)
+
+
+class Heard(Lasting):
+    """Standard output that remembers what has been written to it since the last `forget`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._text = ""
+        self._changed = threading.Condition()
+
+    def write(self, text: str) -> int:
         """Write, and remember."""
         with self._changed:
             self._text += text
             self._changed.notify_all()
-            return self._stream.write(text)
-
-    def flush(self) -> None:
-        """Flush the stream behind."""
-        self._stream.flush()
+            return super().write(text)
 
     def forget(self) -> None:
         """Remember nothing of what was written until now."""
