@@ -149,7 +149,7 @@ def test_demo_without_the_channel_of_files(cli):
     cli.site.install("cobot-filedrop", {"other": "drop:Drop"}, "9.0", drop=DROP)
     done = cli("demo")
     assert done.returncode == 0, done.stdout
-    assert "filedrop: left out, since it is not installed; `pip install" in done.stdout
+    assert "filedrop: left out; it is an example of the repository, in `examples/" in done.stdout
     assert "No network is installed. `pip install " in done.stdout
     assert CONSOLE_PART in done.stdout
 
@@ -192,6 +192,15 @@ def test_demo_tells_what_a_network_lacks(cli):
     assert done.returncode == 0, done.stdout
     wanted = 'zulip: left out, since its local server takes `pip install "cobot-zulip[testing]"`.'
     assert wanted in done.stdout
+
+
+def test_demo_tells_which_networks_are_not_installed(cli):
+    """Next to a network that is there, the others are named in one line, with what adds them."""
+    cli.site.install("cobot-telegram", {"telegram": "drop:Drop"}, "9.0", drop=DROP)
+    points = next(cli.site.folder.glob("cobot_telegram*")) / "entry_points.txt"
+    points.write_text(f"{points.read_text()}\n[cobot.demo]\ntelegram = absent.demo:Scene\n")
+    wanted = '`pip install "cobot-discord[testing]" "cobot-nostr[testing]"` adds what runs'
+    assert f"Left out: discord and nostr. {wanted}" in cli("demo").stdout
 
 
 def test_demo_refuses_a_picture_in_no_folder(cli):

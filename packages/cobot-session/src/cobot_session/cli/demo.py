@@ -37,11 +37,9 @@ if TYPE_CHECKING:
     from cobot_session.config import Config
 
 EVENTS = ("message", "edit", "reaction")
-_NO_FILES = "filedrop: left out, since it is not installed; `pip install cobot-filedrop` adds it."
-_NO_NETWORK = (
-    'No network is installed. `pip install "cobot-telegram[testing]" "cobot-discord[testing]"'
-    ' "cobot-nostr[testing]"` adds three that run on this machine.'
-)
+NETWORKS = ("telegram", "discord", "nostr")
+"""Channels that are published with a network of their own."""
+_NO_FILES = "filedrop: left out; it is an example of the repository, in `examples/cobot-filedrop`."
 
 
 def demo(
@@ -119,8 +117,12 @@ class Demonstration:
     def _introduce(self) -> None:
         names = sorted(self._local | self._networks.keys())
         output.note(f"One session on {_listed(names)}. Nothing is configured.")
-        if not self._networks and not self._absent:
-            output.note(_NO_NETWORK)
+        missing = [one for one in NETWORKS if one not in {*self._networks, *self._absent}]
+        if missing:
+            alone = not self._networks and not self._absent
+            what = "No network is installed" if alone else f"Left out: {_listed(missing)}"
+            wanted = " ".join(f'"cobot-{name}[testing]"' for name in missing)
+            output.note(f"{what}. `pip install {wanted}` adds what runs on this machine.")
         for name, why in self._absent.items():
             output.note(f"{name}: left out, since {why}.")
         if FILEDROP not in self._local:
