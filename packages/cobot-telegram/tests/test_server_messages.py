@@ -247,6 +247,17 @@ async def test_topics_are_places_of_their_own(server: BotApiServer, bot: Bot) ->
         await bot.send_message(forum.id, "x", message_thread_id=999)
 
 
+def test_a_topic_that_nobody_opened_is_refused_with_those_there_are(server: BotApiServer) -> None:
+    """A wrong number in the script is told at once, and leaves nothing in the chat."""
+    ada, forum = server.user("Ada"), server.group("Forum", forum=True)
+    news = forum.topic("News")
+    with pytest.raises(ValueError, match=rf"has no topic 7\. Topics: {news} \(News\);"):
+        ada.says("x", chat=forum, topic=7)
+    with pytest.raises(ValueError, match="Topics: none"):
+        ada.says("x", topic=news)
+    assert not forum.messages + ada.chat.messages
+
+
 async def test_an_unknown_method_is_404_unless_it_is_stubbed(
     server: BotApiServer, bot: Bot
 ) -> None:

@@ -104,8 +104,13 @@ class User:
             entities: its formatting, offsets in UTF-16 code units; by default links, mentions,
                 hashtags and commands are found.
             fields: more fields of the API's Message object, such as `forward_origin`.
+
+        Raises:
+            ValueError: the chat has no such topic.
         """
         chat = chat or self.chat
+        if topic is not None:
+            _check_topic(chat, topic)
         if quote is not None:
             fields["quote"] = {"text": quote, "position": _position(reply_to, quote)}
         return self.world.post(
@@ -152,6 +157,15 @@ class User:
         """Let a bot write again."""
         with self.world.changes:
             self.blocked.discard((bot or self.world.bot).id)
+
+
+def _check_topic(chat: Chat, topic: int) -> None:
+    if topic not in chat.topics:
+        there = ", ".join(f"{number} ({name})" for number, name in chat.topics.items())
+        raise ValueError(
+            f"chat {chat.id} ({chat.title}) has no topic {topic!r}. Topics: {there or 'none'};"
+            " `chat.topic(name)` opens one and returns its number"
+        )
 
 
 def _position(message: Message | None, quote: str) -> int:
