@@ -95,10 +95,20 @@ def test_doctor_shows_who_was_refused(cli, peer, closed):
     cli.is_told(lambda status: status.dropped_by == {"stranger": 1})
     while "gate wire" not in (done := cli("doctor")).stdout:
         pass
-    assert "dropped 1 message (stranger) of 7 in the chat main, the last" in done.stdout
+    assert "dropped 1 message (stranger) of 7, the last in the chat main" in done.stdout
     assert "`cobot-session pair add wire 7`" in done.stdout
     assert "SESAME" not in done.stdout
     assert "OWNER" not in done.stdout
     assert "dropped: 1 stranger" in cli("status").stdout
     assert cli("pair", "add", "wire", "7").returncode == 0
     assert "(stranger) of 7" not in cli("doctor").stdout
+
+
+def test_doctor_says_of_the_last_chat_only_that_it_was_the_last(cli, peer, closed):
+    """Who was refused in two chats is not told to have written all of it in one."""
+    cli.start("run", "--agent", "agent:answer")
+    peer.says("hello", sender_id="7", id="1")
+    peer.says("hello", sender_id="7", id="2", channel_id="other")
+    while "dropped 2 messages" not in (done := cli("doctor")).stdout:
+        pass
+    assert "dropped 2 messages (stranger) of 7, the last in the chat other " in done.stdout

@@ -40,8 +40,8 @@ def _refused(drop: Mapping[str, Any]) -> str:
     count = drop["count"]
     return (
         f"dropped {count} message{'s' * (count != 1)} ({drop['reason']}) of"
-        f" {drop['sender'] or 'nobody who can be named'} in the chat {drop['chat']},"
-        f" the last {ago(drop['last'])}"
+        f" {drop['sender'] or 'nobody who can be named'},"
+        f" the last in the chat {drop['chat']} {ago(drop['last'])}"
     )
 
 
