@@ -1,4 +1,4 @@
-"""A cobot.yml to begin with: everything that can be set, commented out, with its default."""
+"""A cobot.yml to begin with: the keys of each block, commented out, with their defaults."""
 
 from __future__ import annotations
 
