@@ -88,6 +88,14 @@ def test_init_shows_only_what_can_be_written(cli):
     assert "on_eof" not in text
 
 
+def test_init_writes_to_standard_output_for_a_dash(cli):
+    """`init -` prints what it would write, and nothing else, and makes no file."""
+    done = cli("init", "-")
+    assert (done.returncode, list(cli.folder.iterdir())) == (0, [])
+    cli("init")
+    assert done.stdout == (cli.folder / "cobot.yml").read_text()
+
+
 def test_init_overwrites_nothing(cli):
     """A file that is there stays as it is."""
     cli.write("cobot.yml", "plugins: {}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,11 +28,19 @@ def schema() -> None:
 
 def init(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to write it; it is never overwritten.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Where to write it; it is never overwritten. A `-` is standard output.",
+        ),
     ] = Path("cobot.yml"),
 ) -> None:
     """Write a commented cobot.yml for what is installed."""
     text = template(_installed())
+    if str(file) == "-":
+        sys.stdout.buffer.write(text.encode())  # a cobot.yml is UTF-8, whatever the terminal is
+        sys.stdout.buffer.flush()
+        return
     try:
         private = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it may hold secrets
     except FileExistsError:
