@@ -22,9 +22,11 @@ from cobot_session.errors import (
     OutcomeUnknown,
     PermanentError,
     RateLimited,
+    SpoolFull,
     TemporaryError,
 )
 from cobot_session.messages import OutgoingMessage, Receipt, Sent
+from cobot_session.outbox import Outbox
 from cobot_session.plugin import Limits, Plugin, PluginMeta
 from cobot_session.retry import pause_after
 from cobot_session.session import Session
@@ -926,6 +928,14 @@ def test_full_outbox_refuses_and_says_so(tmp_path: Path, wire: Wire) -> None:
         assert end(session, receipts[-1]).status == "sent"
         assert send(session, "fits", "b").status == "sent"
     assert "send too much" not in wire.log
+
+
+def test_outbox_for_one_message_says_so() -> None:
+    """A bound of one is told as one message."""
+    outbox = Outbox("wire", 1)
+    outbox.reserve()
+    with pytest.raises(SpoolFull, match="is full: 1 message waiting"):
+        outbox.reserve()
 
 
 def test_message_that_cannot_be_stored_is_refused_and_takes_no_room(

@@ -135,7 +135,7 @@ class Gaps:
     def drained(self) -> None:
         """Fetch again what did not fit into memory, now that there is room."""
         if self._starved and len(self.inflow) <= MOST_WAITING // 2:
-            self._log.info("there is room again: %d chats catch up", len(self._starved))
+            self._log.info("there is room again; chats that catch up: %d", len(self._starved))
             starved, self._starved = self._starved, {}
             for channel_id, guild in starved.items():
                 self._fill_later(channel_id, guild)
@@ -210,7 +210,7 @@ class Gaps:
             self._deliver("MESSAGE_CREATE", data, "")
         self.marks.was_read(place)
         if missed:
-            self._log.info("read %d missed messages of chat %s", len(missed), place.address)
+            self._log.info("read what was missed in chat %s: %d", place.address, len(missed))
 
     # Holding
 

@@ -84,9 +84,7 @@ class Bulletin:
             else:
                 waiting[channel_type] = waiting.get(channel_type, 0) + 1
         for channel_type, count in waiting.items():
-            log.warning(
-                "%d messages wait to be sent: %s", count, self._roster.absence(channel_type)
-            )
+            log.warning("%d left to be sent: %s", count, self._roster.absence(channel_type))
         for supervisor in self._roster:
             supervisor.vitals.dead = backlog.dead.get(supervisor.record.id, 0)
 

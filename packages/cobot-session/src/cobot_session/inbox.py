@@ -278,7 +278,8 @@ class Inbox:
             self._wait_again(entry, held=self._hands.let_go(entry))
 
     def _bury(self, entry: Entry) -> None:
-        reason = f"handed out {entry.deliveries} times and never acknowledged (max_deliveries)"
+        times = f"{entry.deliveries} time{'s' * (entry.deliveries != 1)}"
+        reason = f"handed out {times} and never acknowledged (max_deliveries)"
         if entry.failure:
             reason += f"; the handler's last failure: {entry.failure}"
         log.error(

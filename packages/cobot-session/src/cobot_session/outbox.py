@@ -42,7 +42,8 @@ class Outbox:
         if not self.room.reserve():
             raise SpoolFull(
                 f"the outbox of {self._channel_type} is full:"
-                f" {self.room.most} messages wait to be sent (max_pending)"
+                f" {self.room.most} message{'s' * (self.room.most != 1)} waiting to be sent"
+                " (max_pending)"
             )
 
     def add(self, item: Item, *, reserved: bool = False) -> None:

@@ -103,6 +103,7 @@ def test_chat_that_could_not_answer_ends_with_1(cli):
     done = cli("chat", "--agent", "agent:fail", stdin="hello\n")
     assert done.returncode == 1
     assert "RuntimeError: cannot" in done.stderr
+    assert "a dead letter: handed out 1 time and never acknowledged" in done.stderr
 
 
 def test_chat_works_beside_a_session(cli, peer):

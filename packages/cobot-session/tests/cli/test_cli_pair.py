@@ -83,6 +83,7 @@ def test_a_request_can_be_rejected_by_id(cli, peer, closed):
     cli.start("run", "--agent", "agent:answer")
     peer.says("hello", sender_id="7", direct=True)
     code = code_in(peer.hears()["text"])
+    assert "1 with a pairing code waits to be let in" in cli("doctor").stdout
     assert cli("pair", "reject", "wire", "7").returncode == 0
     assert cli("pair", "approve", code).returncode == 1
     assert json.loads(cli("pair", "list", "--json").stdout)["requests"][0]["state"] == "refused"

@@ -221,7 +221,7 @@ class Pushed:
             detail = "another program has set or removed this bot's webhook"
             return Health(ok=False, detail=detail, latency=latency)
         if state.pending and state.failed_at and time.time() - state.failed_at < _RECENT_SECONDS:
-            detail = f"{state.pending} updates wait; Telegram could not deliver: {state.error}"
+            detail = f"updates wait ({state.pending}); Telegram could not deliver: {state.error}"
             return Health(ok=False, detail=detail, latency=latency)
         return Health(ok=True, detail=f"listening on port {self.port}", latency=latency)
 

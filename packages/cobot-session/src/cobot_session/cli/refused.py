@@ -28,7 +28,7 @@ def gate_findings(
         now = time.time()
         waiting = sum(now < one.until and not one.refused for one in asking)
         if waiting:
-            finding = f"{waiting} with a pairing code wait to be let in"
+            finding = f"{waiting} with a pairing code wait{'s' * (waiting == 1)} to be let in"
             yield Finding("ok", about, finding, "See `cobot-session pair list`.")
         paired = book.paired.get(channel, {})
         still = [one for one in drops.get(channel, ()) if one["sender"] not in paired]
