@@ -167,6 +167,29 @@ def test_a_wrong_workspace_is_a_mistake(cli):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("- a\n", "cobot.yml:1:1: cobot.yml: should be a mapping"),
+        ("plugins: [a]\n", "cobot.yml:1:10: plugins: should be a mapping"),
+        ("plugin:\n  workspace: {path: here}\n", "Did you mean `plugins`?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "channels", "dead list", "pair list"])
+def test_a_file_that_tells_no_workspace_is_a_mistake(cli, command, text, mistake):
+    """Nobody is shown the usual place when the file that names another cannot be understood."""
+    cli.write("cobot.yml", text)
+    done = cli(*command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert mistake in done.stderr
+
+
+def test_a_mistake_elsewhere_hides_no_status(cli):
+    """What is wrong with a channel, also with one that is called almost so, is for `doctor`."""
+    cli.configure({"workspace2": {"poll_interval": "often"}, "wire": [1]})
+    assert cli("status").stdout == f"No session has run on {cli.workspace}.\n"
+
+
 @pytest.mark.parametrize("command", ["status", "channels", "doctor", "dead"])
 def test_a_spool_of_an_older_version_is_brought_up_to_date(cli, command):
     """After an upgrade no command has to wait for a session to start."""

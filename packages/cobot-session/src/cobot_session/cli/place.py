@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cobot_session.config import Config
+    from cobot_session.errors import Problem
     from cobot_session.spool.counting import Counts
     from cobot_session.status import ChannelState, Status
 
@@ -32,16 +33,23 @@ def config_beside(path: Path | None) -> Config:
     """Return the configuration for a look at what it is about.
 
     Mistakes in it, such as a variable that only the session's own environment has, do not matter
-    here, unless they concern the workspace.
+    here, unless they concern the workspace: what is at the usual one may be of another session.
 
     Raises:
         ConfigError: the file cannot be read, or does not tell where the workspace is.
     """
     config = load_config(path, defer=True)
-    wrong = [one for one in config.problems if one.field.startswith("plugins.workspace")]
+    wrong = [one for one in config.problems if _hides_workspace(one, config)]
     if wrong:
         raise ConfigError(wrong)
     return config
+
+
+def _hides_workspace(problem: Problem, config: Config) -> bool:
+    """Tell whether a mistake may keep the workspace that is meant from being known."""
+    if ("plugins",) not in config.places.spots:
+        return True
+    return problem.field == "plugins" or f"{problem.field}.".startswith("plugins.workspace.")
 
 
 def _bring_up_to_date(folder: Path) -> None:
