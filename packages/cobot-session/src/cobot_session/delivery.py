@@ -258,11 +258,12 @@ class Delivery:
         if status is None:
             status = "partial" if item.done else "failed"
         self._log.error(
-            "message %s to %r: %s after %d attempts: %s",
+            "message %s to %r: %s, tried %d time%s: %s",
             item.id,
             item.message.channel_id,
             status,
             item.attempts,
+            "s" * (item.attempts != 1),
             reason,
         )
         await self._finish(item, status, dead=reason if item.is_message else None)

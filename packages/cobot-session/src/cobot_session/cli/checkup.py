@@ -186,12 +186,13 @@ def _spool(config: Config) -> Iterator[Finding]:
         yield Finding("error", "spool", str(error), _mended(error))
         return
     pending = sum(counts.pending for counts in place.counts.values())
-    yield Finding("ok", "spool", f"{path} is whole; {pending} messages wait in it")
+    yield Finding("ok", "spool", f"{path} is whole; messages that wait in it: {pending}")
     silent = place.pid is not None and not (place.is_fresh or place.starting)
     yield Finding("warning" if silent else "ok", "session", place.words().removesuffix("."))
     yield from channel_findings(place)
     if dead := sum(counts.dead for counts in place.counts.values()):
-        yield Finding("warning", "spool", f"{dead} dead letters", "See `cobot-session dead list`.")
+        count = f"{dead} dead letter{'s' * (dead != 1)}"
+        yield Finding("warning", "spool", count, "See `cobot-session dead list`.")
 
 
 def _mended(error: SpoolError) -> str:

@@ -167,7 +167,7 @@ def _exit(done: list[str], chosen: list[str], *, is_empty: bool) -> None:
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
         raise UsageMistake("`dead drop --all` forgets for good: add `--yes` if that is meant")
-    typer.confirm(f"Forget {count} dead letters for good?", abort=True)
+    typer.confirm(f"Forget {count} dead letter{'s' * (count != 1)} for good?", abort=True)
 
 
 def _unknown(dead_id: str) -> CobotError:
