@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(command: Sequence[str | Path], folder: Path) -> str:
+def run(command: Sequence[str | Path], folder: Path, path: Path | str = "", code: int = 0) -> str:
     """Run a command as a person would, and return what it printed."""
-    environment = {**os.environ, "PYTHONPATH": "", "COBOT_CONFIG": ""}
+    environment = {**os.environ, "PYTHONPATH": str(path), "COBOT_CONFIG": ""}
     environment["XDG_DATA_HOME"] = str(folder / "data")  # not the spool of who runs the tests
     done = subprocess.run(
         list(map(str, command)),
@@ -30,7 +30,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
         timeout=400,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -48,6 +48,36 @@ def test_new_channel_is_built_installed_found_and_passes_the_kit(tmp_path: Path)
     run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
     listed = run([python, "-m", "cobot_session.cli", "channels", "--json"], tmp_path)
     assert '"my-chat"' in listed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "wrong", "test", "words"),
+    [
+        (
+            '=update["user"]',
+            '="alice"',
+            "stranger_reaches_the_agent",
+            "strangers reached the agent",
+        ),
+        ('=update["chat"]', '="chat"', "comes_in_by_a_listed_chat", "strangers reached the agent"),
+        ('=update["direct"]', "=True", "code_is_given_in_a_group", "codes were given: ['club']"),
+    ],
+)
+def test_gate_of_a_new_channel_is_tried(
+    tmp_path: Path, right: str, wrong: str, test: str, words: str
+) -> None:
+    """Who breaks in a new channel what the gate goes by is told so by its kit."""
+    folder = scaffold("slack", tmp_path)
+    about = folder / "src" / "cobot_slack-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: cobot-slack\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text("[cobot.plugins]\nslack = cobot_slack:Slack\n")
+    kit = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", test]
+    assert "1 passed" in run(kit, folder, path=folder / "src")
+    source = folder / "src" / "cobot_slack" / "__init__.py"
+    source.write_text(source.read_text("utf-8").replace(right, wrong), "utf-8")
+    assert words in run(kit, folder, path=folder / "src", code=1)
 
 
 def test_channel_itself_is_short(tmp_path: Path) -> None:
