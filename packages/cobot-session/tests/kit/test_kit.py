@@ -181,3 +181,118 @@ def test_report_is_written_as_json(kit: pytest.Pytester) -> None:
     text = (kit.path / "r.json").read_text(encoding="utf-8")
     assert '"test_name_is_the_plugins_id"' in text
     assert '"verdict": "proved"' in text
+
+
+BARE = """
+import pytest
+from cobot_session import Limits, Plugin, PluginMeta
+from cobot_session.testing import Absent, ChannelCase, ChannelContract, FakeChannel, FakeWire, Wire
+
+class Bare(Wire):
+    def __init__(self, person):
+        self.person = person
+
+    def says(self, text, *, reply_to=None, files=None):
+        if files:
+            raise Absent("no files")
+        return self.person.says(text, reply_to=reply_to)
+
+    def seen(self):
+        return self.person.seen()
+
+class TestBare(ChannelContract):
+    @pytest.fixture
+    def network(self):
+        return FakeChannel(limits=Limits(text=200, files=1), shows_drafts=True)
+
+    @pytest.fixture
+    def channel(self, network):
+        return ChannelCase("fake", plugin=network.plugin)
+
+    @pytest.fixture
+    def wire(self, network):
+        return Bare(FakeWire(network))
+"""
+LACKING = {
+    "repeats": "repeated delivery is one message",
+    "edits": "edit arrives as one",
+    "deletes": "deletion arrives as one",
+    "reacts": "reaction arrives as one",
+    "garbles": "garbage blocks nothing",
+    "refuses": "temporary trouble is tried again",
+    "is_typed_to": "typing is shown",
+    "presence": "presence is shown",
+    "draft": "draft gives way to the answer",
+    "cuts": "health is true",
+    "strangers": "no stranger reaches the agent",
+}
+UNTRIED = "the gate was NOT tried: give the wire `strangers()`"
+
+
+def reported(kit: pytest.Pytester, module: str, *options: str) -> list[str]:
+    """Return the lines of the kit's report of a module."""
+    kit.makepyfile(module)
+    run = kit.runpytest_inprocess("-p", "no:cacheprovider", "--channel-report", *options)
+    return run.stdout.lines
+
+
+def test_verb_that_the_wire_lacks_is_named(kit: pytest.Pytester) -> None:
+    """Who reads why a test was skipped knows which verb to write, and what it is good for."""
+    lines = reported(kit, BARE)
+    told = {
+        verb: f"- the wire has no `{verb}()`: with it the kit proves that {claim} |"
+        for verb, claim in LACKING.items()
+    }
+    assert not [verb for verb, why in told.items() if not any(why in line for line in lines)]
+
+
+def test_verb_that_says_absent_is_named(kit: pytest.Pytester) -> None:
+    """A verb that does a thing in part is told from one that is not there."""
+    lines = reported(kit, BARE, "-k", "attachment_arrives")
+    assert (
+        "| Receiving | attachment arrives and can be fetched | - the wire's `says()` raises"
+        " `Absent('no files')` here: without that the kit proves that attachment arrives and can be"
+        " fetched |"
+    ) in lines
+
+
+@pytest.mark.parametrize(
+    "strangers",
+    [
+        pytest.param("", id="without the verb"),
+        pytest.param("    def strangers(self): return {}", id="with nobody"),
+    ],
+)
+def test_gate_that_nobody_tried_is_told_loudly(kit: pytest.Pytester, strangers: str) -> None:
+    """A run in which no stranger did anything says so, in the summary and in the report."""
+    module = BARE.replace("class TestBare", f"{strangers}\n\nclass TestBare")
+    lines = reported(kit, module, "-k", "stranger or code")
+    assert f"gate of fake (TestBare): {UNTRIED}" in lines
+    assert f"At the gate: **{UNTRIED}**" in lines
+
+
+@pytest.mark.parametrize(
+    ("module", "chosen"),
+    [
+        pytest.param(BARE, "order_is_kept", id="not chosen"),
+        pytest.param(
+            BARE.replace("plugin=network.plugin", "plugin=Mouth")
+            + """
+class Mouth(Plugin):
+    meta = PluginMeta(id="fake", version="1")
+
+    def session_send(self, message):
+        pass
+""",
+            "stranger or code",
+            id="no way in",
+        ),
+    ],
+)
+def test_gate_that_nothing_was_to_try_is_not_told_of(
+    kit: pytest.Pytester, module: str, chosen: str
+) -> None:
+    """Where no test of the gate was chosen, or nobody can write, there is nothing to be loud of."""
+    lines = reported(kit, module, "-k", chosen)
+    assert any("**fake" in line for line in lines)
+    assert not [line for line in lines if "NOT tried" in line]

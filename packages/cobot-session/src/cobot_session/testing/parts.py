@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import pytest
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cobot_session.registry import PluginRecord
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -93,12 +95,26 @@ def need(record: PluginRecord, *hooks: str) -> None:
             pytest.skip(f"the channel has no {hook}")
 
 
-def offered(verb: Callable[[], T]) -> T:
-    """Let the wire do something; skip when it cannot."""
+def offered(verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Let the wire do something; skip when it cannot, and name the verb."""
     try:
-        return verb()
-    except Absent:
-        pytest.skip("the wire does not offer what this test needs")
+        return verb(*args, **kwargs)
+    except Absent as absent:
+        name = getattr(verb, "__name__", "")
+        if getattr(verb, "__func__", None) is getattr(Wire, name, verb):
+            unproved(f"the wire has no `{name}()`: with it")
+        unproved(f"the wire's `{name}()` raises `{absent!r}` here: without that")
+
+
+def unproved(lacking: str) -> NoReturn:
+    """Skip the running test for want of something, and tell what would be proved."""
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+    pytest.skip(f"{lacking} the kit proves that {claim_of(test)}")
+
+
+def claim_of(test: str) -> str:
+    """Return what a test proves, in the words of its name."""
+    return test.removeprefix("test_").replace("_", " ")
 
 
 def received(session: Session, case: ChannelCase, count: int = 1) -> list[IncomingMessage]:

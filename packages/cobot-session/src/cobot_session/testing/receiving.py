@@ -86,7 +86,7 @@ class Receiving(Part):
         """Fails when `reply_to` is not the id of the message that was answered."""
         need(record, "session_receive")
         first = person.says("question")
-        offered(lambda: person.says("answer", reply_to=first))
+        offered(person.says, "answer", reply_to=first)
         answer = received(session, channel, 2)[1]
         assert answer.reply_to == first, f"`reply_to` is {answer.reply_to!r}, not {first!r}"
 
@@ -96,7 +96,7 @@ class Receiving(Part):
         """Fails when a file is not in `media`, or `session_fetch` returns other bytes."""
         need(record, "session_receive", "session_fetch")
         content = bytes(range(256)) * 4
-        offered(lambda: person.says("look", files={"note.bin": content}))
+        offered(person.says, "look", files={"note.bin": content})
         (message,) = received(session, channel)
         assert message.media, "`media` is empty"
         assert session.fetch(message.media[0], timeout=channel.boundary) == content
@@ -108,7 +108,7 @@ class Receiving(Part):
         need(record, "session_receive")
         said = person.says("tpyo")
         received(session, channel)
-        offered(lambda: person.edits(said, "typo"))
+        offered(person.edits, said, "typo")
         (edit,) = received(session, channel)
         assert (edit.kind, edit.id, edit.content) == ("edit", said, "typo")
 
@@ -119,7 +119,7 @@ class Receiving(Part):
         need(record, "session_receive")
         said = person.says("oops")
         received(session, channel)
-        offered(lambda: person.deletes(said))
+        offered(person.deletes, said)
         (deletion,) = received(session, channel)
         assert (deletion.kind, deletion.id) == ("deletion", said)
 
@@ -130,7 +130,7 @@ class Receiving(Part):
         need(record, "session_receive")
         said = person.says("good news")
         received(session, channel)
-        offered(lambda: person.reacts(said, "👍"))
+        offered(person.reacts, said, "👍")
         (reaction,) = received(session, channel)
         assert (reaction.kind, reaction.content, reaction.reply_to) == ("reaction", "👍", said)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cobot_session.testing.contract import contract_tests, part_of
+from cobot_session.testing.parts import claim_of
 from cobot_session.testing.table import GateTable
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 _MARKS = {"proved": "✓", "failed": "✗", "absent": "-", "known to fail": "!"}
+_UNTRIED = "the gate was NOT tried: give the wire `strangers()`"
 
 
 @dataclass(slots=True)
@@ -24,6 +26,12 @@ class _Score:
     limits: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, tuple[str, str]] = field(default_factory=dict)
     gate: GateTable = field(default_factory=GateTable)
+
+    @property
+    def is_gate_untried(self) -> bool:
+        """Whether people can write, and no test of the gate that was chosen could be run."""
+        gating = {told for name, (told, _) in self.tests.items() if part_of(name) == "Gating"}
+        return "session_receive" in self.hooks and gating == {"absent"}
 
 
 class Report:
@@ -71,19 +79,25 @@ class Report:
             lines = [f"**{f'{score.channel} {score.version}'.strip()}**: {counts}", ""]
             lines += ["| part | claim | |", "| --- | --- | --- |"]
             lines += [
-                f"| {part_of(name)} | {_claim(name)} | {_MARKS[verdict]} {reason}".rstrip() + " |"
+                f"| {part_of(name)} | {claim_of(name)} | {_MARKS[verdict]} {reason}".rstrip() + " |"
                 for name, (verdict, reason) in sorted(score.tests.items(), key=_place)
             ]
-            yield "\n".join([*lines, "", *score.gate.lines()] if score.gate.rows else lines)
+            if score.gate.rows:
+                lines += ["", *score.gate.lines()]
+            elif score.is_gate_untried:
+                lines += ["", f"At the gate: **{_UNTRIED}**"]
+            yield "\n".join(lines)
 
     def gates(self) -> Iterator[str]:
-        """Yield a line for each channel at whose gate somebody tried something."""
+        """Yield a line for each channel at whose gate somebody should have tried something."""
         for owner, score in self._scores.items():
             if score.gate.rows:
                 yield (
                     f"gate of {score.channel} ({owner}): {score.gate.tried} ways tried,"
                     f" {score.gate.reached} reached the agent"
                 )
+            elif score.is_gate_untried:
+                yield f"gate of {score.channel} ({owner}): {_UNTRIED}"
 
     def _describe(self, score: _Score, fixtures: Mapping[str, Any]) -> None:
         if "channel" in fixtures:
@@ -109,7 +123,3 @@ def _place(noted: tuple[str, Any]) -> int:
     """Return where a test stands in the contract."""
     tests = contract_tests()
     return tests.index(noted[0]) if noted[0] in tests else len(tests)
-
-
-def _claim(test: str) -> str:
-    return test.removeprefix("test_").replace("_", " ")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cobot_session.messages import Media, OutgoingMessage, Receipt, new_id
 from cobot_session.testing.parts import Part, need, offered, sees, sends
 from cobot_session.testing.waiting import until
@@ -76,7 +78,7 @@ class Sending(Part):
         asked = person.says("question")
         assert sends(session, channel, "answer", reply_to=asked).status == "sent"
         seen = sees(person, channel, lambda one: one.text == "answer", "the answer")
-        if seen.reply_to is None and offered(lambda: person.says("x", reply_to=asked)):
+        if seen.reply_to is None and offered(person.says, "x", reply_to=asked):
             raise AssertionError("the answer quotes nothing")
         assert seen.reply_to in {None, asked}
 
@@ -106,7 +108,7 @@ class Sending(Part):
     ) -> None:
         """Fails when a refusal is tried again: raise `PermanentError` for what cannot work."""
         need(record, "session_send")
-        offered(lambda: person.refuses("permanent"))
+        offered(person.refuses, "permanent")
         receipt = sends(session, channel, "never")
         assert receipt.status == "failed", f"the receipt is {receipt}"
         assert receipt.attempts == 1, f"it was tried {receipt.attempts} times"
@@ -116,7 +118,7 @@ class Sending(Part):
     ) -> None:
         """Fails when a message is lost or doubled: raise `TemporaryError` when nothing was done."""
         need(record, "session_send")
-        offered(lambda: person.refuses("temporary"))
+        offered(person.refuses, "temporary")
         receipt = sends(session, channel, "later")
         assert receipt.status == "sent", f"the receipt is {receipt}"
         assert [one.text for one in person.seen()].count("later") == 1
@@ -126,14 +128,14 @@ class Sending(Part):
     ) -> None:
         """Fails when a pause the platform asks for is lost: raise `RateLimited(retry_after)`."""
         need(record, "session_send")
-        offered(lambda: person.refuses("rate_limited", retry_after=_SHORT_PAUSE))
+        offered(person.refuses, "rate_limited", retry_after=_SHORT_PAUSE)
         began = time.monotonic()
         receipt = sends(session, channel, "slowly")
         waited = time.monotonic() - began
         assert receipt.status == "sent", f"the receipt is {receipt}"
         assert waited >= _SHORT_PAUSE, f"it was sent after {waited:.2f} s: `RateLimited` was lost"
         assert [one.text for one in person.seen()].count("slowly") == 1
-        offered(lambda: person.refuses("rate_limited", retry_after=_LONG_PAUSE))
+        offered(person.refuses, "rate_limited", retry_after=_LONG_PAUSE)
         message = OutgoingMessage(channel.name, channel.chat, "much later", id=new_id())
 
         def tried() -> Receipt | None:
@@ -150,7 +152,7 @@ class Sending(Part):
     ) -> None:
         """Fails when a lost answer doubles the message: raise `OutcomeUnknown` once it has left."""
         need(record, "session_send")
-        offered(lambda: person.refuses("unknown"))
+        offered(person.refuses, "unknown")
         receipt = sends(session, channel, "perhaps")
         expected = "sent" if record.limits.idempotent else "unknown"
         assert receipt.status == expected, f"the receipt is {receipt}"
@@ -161,7 +163,7 @@ class Sending(Part):
     ) -> None:
         """Fails when a revoked token is tried for ever: raise `AuthError`."""
         need(record, "session_send")
-        offered(lambda: person.refuses("auth"))
+        offered(person.refuses, "auth")
         session.send(OutgoingMessage(channel.name, channel.chat, "who am I"), timeout=0)
         until(
             lambda: session.status()[channel.name].state == "failed",
@@ -175,7 +177,7 @@ class Sending(Part):
         """Fails when `limits.idempotent` is not true: use `message.id` as the platform's key."""
         need(record, "session_send")
         if not record.limits.idempotent:
-            offered(_not_declared)
+            pytest.skip("the channel does not declare idempotent sends")
         with make_rig() as rig:
             whole = OutgoingMessage(channel.name, channel.chat, "just once", id=new_id())
             if "session_render" in rig.door.hooks:
@@ -187,9 +189,3 @@ class Sending(Part):
                 rig.run(lambda: rig.door.send(part))
             sees(person, channel, lambda one: one.text == "just once", "the message")
             assert [one.text for one in person.seen()].count("just once") == 1
-
-
-def _not_declared() -> None:
-    import pytest  # only to name the skip
-
-    pytest.skip("the channel does not declare idempotent sends")
