@@ -88,7 +88,9 @@ def test_channel_itself_is_short(tmp_path: Path) -> None:
     assert 0 < len(channel.splitlines()) < 40
 
 
-@pytest.mark.parametrize("name", ["Slack", "my chat", "../evil", "", "9lives", "session", "import"])
+@pytest.mark.parametrize(
+    "name", ["Slack", "my chat", "../evil", "", "9lives", "session", "import", "cobot-"]
+)
 def test_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
     """Nothing is written for a name that could not be installed, and the text says the rule."""
     with pytest.raises(ScaffoldError, match="name"):
@@ -113,6 +115,14 @@ def test_name_of_another_channel_is_refused(
         scaffold(name, target)
     assert not list(target.iterdir())
     scaffold(f"my-{name}", target)
+
+
+@pytest.mark.parametrize("name", ["cobot-slack", "cobot_slack", "cobot-cobot-slack"])
+def test_name_of_the_distribution_is_taken_for_its_channels(tmp_path: Path, name: str) -> None:
+    """Who names the distribution that they want gets that one, and not `cobot-cobot-slack`."""
+    folder = scaffold(name, tmp_path)
+    assert folder.name == "cobot-slack"
+    assert 'slack = "cobot_slack:Slack"' in (folder / "pyproject.toml").read_text("utf-8")
 
 
 def test_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_PREFIX = re.compile(r"^(cobot[-_])+")
+"""Begins the distribution's name, and the package's: the channel is called without it."""
 _PUBLISHED = {"discord", "nostr", "telegram"}
 """Channels whose distributions the package index has, be they installed or not."""
 _SUFFIX = ".tmpl"
@@ -33,12 +35,14 @@ def scaffold(name: str, parent: Path) -> Path:
     """Write a distribution for the channel `name` below `parent` and return its folder.
 
     Args:
-        name: of the channel, its entry point and its block in `cobot.yml`, such as `slack`.
+        name: of the channel, its entry point and its block in `cobot.yml`, such as `slack`;
+            of `cobot-slack`, its distribution, the channel is `slack` as well.
         parent: an existing folder.
 
     Raises:
         ScaffoldError: the name cannot be one, or the folder is there already. Nothing is written.
     """
+    name = _PREFIX.sub("", name)
     _check(name)
     folder = parent / f"cobot-{name}"
     words = _words(name)
