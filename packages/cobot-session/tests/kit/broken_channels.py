@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import threading
 from dataclasses import dataclass, field, replace
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -198,6 +199,19 @@ class NamesTheWrongChat(Changing):
 class HidesTheSender(Changing):
     def changed(self, message: IncomingMessage) -> IncomingMessage:
         return replace(message, sender_id="")
+
+
+@caught_by("test_message_arrives_whole", "write `datetime.now(UTC)` or `datetime.fromtimestamp(")
+class NamesNoTimeZone(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        return replace(message, timestamp=message.timestamp.replace(tzinfo=None))
+
+
+@caught_by("test_message_arrives_whole", "not aware and in UTC")
+class TellsTheTimeOfTokyo(Changing):
+    def changed(self, message: IncomingMessage) -> IncomingMessage:
+        tokyo = timezone(timedelta(hours=9))
+        return replace(message, timestamp=message.timestamp.astimezone(tokyo))
 
 
 @caught_by("test_answered_message_is_named", "`reply_to` is None")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from cobot_session import intake, normalise
 from cobot_session.hookspecs import CHANNEL_HOOKS
 from cobot_session.testing.parts import Part, need, offered, online, received
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from cobot_session.messages import IncomingMessage
     from cobot_session.registry import PluginRecord
     from cobot_session.session import Session
     from cobot_session.testing.case import ChannelCase, Wire
@@ -31,14 +36,20 @@ class Receiving(Part):
     ) -> None:
         """Fails when a field is not what the contract says: the text names it."""
         need(record, "session_receive")
-        said = person.says("hello")
-        (message,) = received(session, channel)
+        with overheard() as returned:
+            said = person.says("hello")
+            (message,) = received(session, channel)
         assert message.content == "hello", f"`content` is {message.content!r}"
         assert message.kind == "message", f"`kind` is {message.kind!r}"
         assert message.id == said, f"`id` is {message.id!r}, the platform's is {said!r}"
         assert message.channel_id == channel.chat, f"`channel_id` is {message.channel_id!r}"
         assert message.sender_id, "`sender_id` is empty: access rules could not match anybody"
         assert message.timestamp.tzinfo is UTC, "`timestamp` is not aware"
+        wrong = [one.timestamp for one in returned if not _is_in_utc(one.timestamp)]
+        assert not wrong, (
+            f"`timestamp` is {wrong[0]!r}, not aware and in UTC: write `datetime.now(UTC)` or"
+            " `datetime.fromtimestamp(seconds, UTC)`"
+        )
 
     def test_order_is_kept(
         self, record: PluginRecord, session: Session, channel: ChannelCase, person: Wire
@@ -208,3 +219,22 @@ class Receiving(Part):
             while len(found) < len(texts):
                 found += [one.content for one in rig.receive_some() if one.content not in found]
         assert found == texts
+
+
+@contextmanager
+def overheard() -> Iterator[list[Any]]:
+    """Gather what `session_receive` itself returns, before the session makes messages of it."""
+    returned: list[Any] = []
+
+    def incoming(message: Any, channel_type: str) -> IncomingMessage:
+        returned.append(message)
+        return normalise.incoming(message, channel_type)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "incoming", incoming)
+        yield returned
+
+
+def _is_in_utc(timestamp: object) -> bool:
+    """Return whether a time is told as the contract says; bare seconds are in UTC by themselves."""
+    return not isinstance(timestamp, datetime) or timestamp.utcoffset() == timedelta()
