@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cobot_session.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from cobot_session.engine import Engine
     from cobot_session.handling import Handler
@@ -34,11 +35,16 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in this thread, or beside a loop that runs in this thread already."""
     if asyncio._get_running_loop() is not None:
         return _in_thread(_alone(work))
-    alone = _alone(work)
-    with _terminated_like_interrupted():
+    termination = _Termination()
+    alone = termination.over(work)
+    with termination.heeded():
         try:
             with _runner() as runner:
                 return runner.run(alone)
+        except asyncio.CancelledError:
+            if termination.came:
+                raise KeyboardInterrupt from None
+            raise
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None  # how asyncio was cancelled concerns nobody
         finally:
@@ -78,25 +84,48 @@ def _signals_held_back() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, unless the program has a handler of its own."""
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+class _Termination:
+    """Lets SIGTERM end the work as Ctrl-C does, unless the program has a handler of its own."""
 
+    def __init__(self) -> None:
+        self.came = False
+        self._cancel: Callable[[], object] | None = None
 
-def _interrupt(*_: object) -> None:
-    """Do what Ctrl-C does, also where Ctrl-C does nothing, as in what a script starts with `&`."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
+    async def over(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the work where it can be cancelled."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        if task is not None:
+            self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        try:
+            return await _alone(work)
+        finally:
+            self._cancel = None
+
+    @contextlib.contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Take the signal meanwhile."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+        signal.signal(signal.SIGTERM, self._terminate)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _terminate(self, *_: object) -> None:
+        """Do what Ctrl-C does, also where it does nothing, as in what a script starts with `&`.
+
+        An exception would come up anywhere, in the middle of a handler's call, say.
+        """
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.raise_signal(signal.SIGINT)
+        elif self._cancel is None or self.came:
+            raise KeyboardInterrupt
+        else:
+            self.came = True
+            self._cancel()
 
 
 async def _alone(work: Coroutine[Any, Any, T]) -> T:

@@ -40,6 +40,9 @@ class Lasting(io.TextIOBase):
         with self._read_or_not():
             self._stream.flush()
 
+    def close(self) -> None:
+        """Leave the stream behind alone: it is not ours, and may be closed before us."""
+
     @contextlib.contextmanager
     def _read_or_not(self) -> Iterator[None]:
         try:
