@@ -227,6 +227,20 @@ LACKING = {
     "strangers": "no stranger reaches the agent",
 }
 UNTRIED = "the gate was NOT tried: give the wire `strangers()`"
+OPEN = "the gate is open by the channel's own settings"
+OF_ITS_OWN = """
+from cobot_session.testing import FakePlugin
+from pydantic import BaseModel
+
+class Settings(BaseModel):
+    public: bool = False
+
+    def access(self):
+        return {"open": self.public}
+
+class OfItsOwn(FakePlugin):
+    config_model = Settings
+"""
 
 
 def reported(kit: pytest.Pytester, module: str, *options: str) -> list[str]:
@@ -296,3 +310,50 @@ def test_gate_that_nothing_was_to_try_is_not_told_of(
     lines = reported(kit, module, "-k", chosen)
     assert any("**fake" in line for line in lines)
     assert not [line for line in lines if "NOT tried" in line]
+
+
+def of_its_own(options: dict[str, object]) -> str:
+    """Return a module whose channel says by a key of its own whether everybody is let in."""
+    given = f"{options}, plugin=lambda: OfItsOwn(network)"
+    return BARE.replace("plugin=network.plugin", given) + OF_ITS_OWN
+
+
+def test_gate_that_the_channel_opens_itself_is_told_quietly(kit: pytest.Pytester) -> None:
+    """Where the channel's own settings let everybody in, nobody is asked for strangers."""
+    lines = reported(kit, of_its_own({"public": True}), "-k", "stranger or code")
+    assert f"gate of fake (TestBare): {OPEN}" in lines
+    assert f"At the gate: {OPEN}" in lines
+    assert f"| Gating | no stranger reaches the agent | - {OPEN} |" in lines
+    assert not [line for line in lines if "NOT tried" in line or "strangers()" in line]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"public": False}, id="by nothing"),
+        pytest.param({"access": {"open": True}}, id="by the access of a block"),
+    ],
+)
+def test_gate_that_the_channel_does_not_open_is_told_loudly(
+    kit: pytest.Pytester, options: dict[str, object]
+) -> None:
+    """What `access` of a block opens, its owner can close: such a gate is one to be tried."""
+    lines = reported(kit, of_its_own(options), "-k", "stranger or code")
+    assert f"gate of fake (TestBare): {UNTRIED}" in lines
+    assert f"At the gate: **{UNTRIED}**" in lines
+
+
+def test_strangers_that_an_open_gate_lets_in_are_told_all_the_same(kit: pytest.Pytester) -> None:
+    """Own settings that let everybody in excuse nothing once the wire has strangers."""
+    verbs = """
+    def person_id(self):
+        return self.person.person_id()
+
+    def strangers(self):
+        return self.person.strangers()
+
+class TestBare"""
+    module = of_its_own({"public": True}).replace("class TestBare", verbs.lstrip("\n"))
+    lines = reported(kit, module, "-k", "no_stranger_reaches")
+    assert any("strangers reached the agent" in line for line in lines)
+    assert not [line for line in lines if OPEN in line]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cobot_session.testing.contract import contract_tests, part_of
 from cobot_session.testing.parts import claim_of
-from cobot_session.testing.table import GateTable
+from cobot_session.testing.table import OPEN, UNTRIED, GateTable, opens_its_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pytest
 
 _MARKS = {"proved": "✓", "failed": "✗", "absent": "-", "known to fail": "!"}
-_UNTRIED = "the gate was NOT tried: give the wire `strangers()`"
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class _Score:
     limits: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, tuple[str, str]] = field(default_factory=dict)
     gate: GateTable = field(default_factory=GateTable)
+    is_open: bool = False
 
     @property
     def is_gate_untried(self) -> bool:
@@ -85,7 +85,7 @@ class Report:
             if score.gate.rows:
                 lines += ["", *score.gate.lines()]
             elif score.is_gate_untried:
-                lines += ["", f"At the gate: **{_UNTRIED}**"]
+                lines += ["", f"At the gate: {OPEN if score.is_open else f'**{UNTRIED}**'}"]
             yield "\n".join(lines)
 
     def gates(self) -> Iterator[str]:
@@ -97,7 +97,8 @@ class Report:
                     f" {score.gate.reached} reached the agent"
                 )
             elif score.is_gate_untried:
-                yield f"gate of {score.channel} ({owner}): {_UNTRIED}"
+                why = OPEN if score.is_open else UNTRIED
+                yield f"gate of {score.channel} ({owner}): {why}"
 
     def _describe(self, score: _Score, fixtures: Mapping[str, Any]) -> None:
         if "channel" in fixtures:
@@ -106,6 +107,7 @@ class Report:
         if record is not None:
             score.version = record.version
             score.hooks = sorted(record.hooks)
+            score.is_open = opens_its_gate(record)
             limits = record.limits
             score.limits = {name: getattr(limits, name) for name in limits.__slots__}
 

@@ -1,8 +1,24 @@
-"""The table of the gate: who tried what on which way, and whether anything came through."""
+"""The table of the gate: who tried what, whether anything came through, or why nobody tried."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cobot_session.registry import PluginRecord
+
+UNTRIED = "the gate was NOT tried: give the wire `strangers()`"
+OPEN = "the gate is open by the channel's own settings"
+
+
+def opens_its_gate(record: PluginRecord) -> bool:
+    """Return whether the settings' own `access()` lets everybody in: nobody is a stranger there.
+
+    What a block's `access` says does not count: the kit's is open, and tests of the gate close it.
+    """
+    return isinstance(record.access, Mapping) and bool(record.access.get("open"))
 
 
 @dataclass(slots=True)
