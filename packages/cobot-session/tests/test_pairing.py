@@ -300,3 +300,18 @@ def test_old_requests_are_forgotten(tmp_path: Path) -> None:
     spool.trim().result(BOUND)
     spool.close()
     assert set(Beside(tmp_path / "session.db").book().requests["x"]) == {"new", "no"}
+
+
+def test_a_code_of_a_clock_that_was_ahead_is_none(tmp_path: Path, fake: FakeChannel) -> None:
+    """Once the clock is right it opens nothing, and keeps nobody from a new one."""
+    with session(tmp_path, fake):
+        fake.says("hi", sender="bob", chat="bob's")
+        (told,) = fake.wait_for_sent()
+    with sqlite3.connect(tmp_path / "session.db") as db:
+        db.execute("UPDATE asked SET at = at + 9e4, until = until + 9e4, first = first + 9e4")
+    db.close()
+    assert approve(tmp_path, code_in(told)) is None
+    with session(tmp_path, fake):
+        fake.says("hi again", sender="bob", chat="bob's")
+        told = fake.wait_for_sent(2)[-1]
+    assert approve(tmp_path, code_in(told)) is not None

@@ -496,6 +496,43 @@ def test_settled_messages_are_forgotten_by_age(path: Path) -> None:
         assert keys(stored(spool, "old", "new")) == ["old"]
 
 
+def test_what_is_shown_of_an_open_answer_is_not_forgotten(path: Path) -> None:
+    """Its end takes the place of what stands there, however long the agent was away."""
+    with closing(SqliteSpool(path, retain_count=0, retain_days=0)) as spool:
+        (asked,) = stored(spool, "asked")
+        preview = queued(spool, "shown", op="preview")
+        spool.finish(preview, Receipt("shown", "sent", ("1",)))
+        spool.trim().result(BOUND)
+        assert spool.receipt("shown").result(BOUND) is not None
+        whole = outgoing("whole", op="answer", target="shown")
+        spool.settle([asked], [whole]).result(BOUND)
+        spool.trim().result(BOUND)
+        assert spool.receipt("shown").result(BOUND) is not None
+        spool.finish(whole, Receipt("whole", "sent", ("1",)))
+        spool.trim().result(BOUND)
+        assert spool.receipt("shown").result(BOUND) is None
+
+
+def test_a_clock_that_was_set_back_prolongs_no_pause(path: Path) -> None:
+    """What was to wait for seconds does not wait for days, in either direction."""
+    with closing(SqliteSpool(path)) as spool:
+        (entry,) = stored(spool, "a")
+        entry.rest(5)
+        spool.release([entry])
+        item = queued(spool, "o")
+        item.rest(5)
+        spool.progress(item).result(BOUND)
+    with closing(sqlite3.connect(path)) as db, db:
+        later = 259_200.0
+        db.execute("UPDATE inbox SET at = at + ?1, not_before = not_before + ?1", (later,))
+        db.execute(
+            "UPDATE outbox SET created = created + ?1, not_before = not_before + ?1", (later,)
+        )
+    with closing(SqliteSpool(path)) as spool:
+        backlog = spool.load().result(BOUND)
+    assert [one.due <= time.monotonic() for one in (*backlog.entries, *backlog.items)] == [True] * 2
+
+
 def test_trim_goes_on_until_all_is_done(path: Path) -> None:
     """Much to forget is forgotten bit by bit, each behind what waits meanwhile."""
     with closing(SqliteSpool(path, retain_count=0)) as spool:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -292,3 +292,52 @@ def test_a_lock_that_cannot_be_opened_is_told_with_what_to_do(tmp_path: Path) ->
     for look in (ProcessLock, running_pid):
         with pytest.raises(SpoolError, match=r"session\.lock cannot be opened: .* own .*all in it"):
             look(lock)
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_gone_takes_nothing_in(
+    path: Path, durability: Literal["full", "normal"], suffix: str, replaced: bool
+) -> None:
+    """What SQLite would write into a deleted file is refused, so that no platform is told of it."""
+    with closing(SqliteSpool(path, durability=durability)) as spool:
+        enqueue(spool, "before")
+        gone, elsewhere = path.with_name(path.name + suffix), path.with_name("elsewhere")
+        gone.rename(elsewhere)
+        if replaced:
+            gone.touch()
+        with pytest.raises(SpoolError, match="was deleted or replaced while the session runs"):
+            enqueue(spool, "meanwhile")
+        elsewhere.replace(gone)
+        enqueue(spool, "after")
+    with closing(SqliteSpool(path)) as later:
+        assert ids(later) == ["before", "after"]
+
+
+def test_a_lock_whose_file_is_deleted_is_taken_again(path: Path) -> None:
+    """Who looks meanwhile sees who runs, and a second session is refused as before."""
+    lock = path.with_name("session.lock")
+    mine = ProcessLock(lock)
+    lock.unlink()
+    mine.keep()
+    assert running_pid(lock) == os.getpid()
+    with pytest.raises(SpoolBusy):
+        ProcessLock(lock)
+    mine.release()
+    assert running_pid(lock) is None
+
+
+def test_a_lock_that_is_lost_is_told_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where another has taken its place, or there is no place left, the log says so."""
+    lock = path.with_name("session.lock")
+    mine = ProcessLock(lock)
+    lock.unlink()
+    other = ProcessLock(lock)
+    for _ in range(5):
+        mine.keep()
+    assert caplog.text.count("the lock of this session is lost: another session") == 1
+    other.release()
+    mine.keep()
+    assert running_pid(lock) == os.getpid()
+    mine.release()

@@ -150,7 +150,8 @@ class Engine:
         self._held.callback(self._redactor.uninstall)
         self._redact_secrets()
         folder = private_folder(self.config.workspace.folder)
-        self._held.callback(ProcessLock(folder / LOCK_FILE).release)
+        lock = ProcessLock(folder / LOCK_FILE)
+        self._held.callback(lock.release)
         spool = self._open_spool(folder)
         self.timers = Timers()
         self._held.callback(self.timers.close)
@@ -182,6 +183,7 @@ class Engine:
         self.roster.start()
         self._bulletin.publish()
         self.timers.every(_LOOK_SECONDS, self._bulletin.look)
+        self.timers.every(_LOOK_SECONDS, lock.keep)
         self.timers.every(_TRIM_SECONDS, lambda: heed(spool.trim()))
 
     def _open_spool(self, folder: Path) -> Spool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cobot_session.config import Config
     from cobot_session.errors import Problem
+    from cobot_session.spool.beside import Published
     from cobot_session.spool.counting import Counts
     from cobot_session.status import ChannelState, Status
 
@@ -50,6 +51,15 @@ def _hides_workspace(problem: Problem, config: Config) -> bool:
     if ("plugins",) not in config.places.spots:
         return True
     return problem.field == "plugins" or f"{problem.field}.".startswith("plugins.workspace.")
+
+
+def _said_by(pid: int, told: Published | None, lock: Path) -> bool:
+    """Tell whether it is the session that runs which has said something."""
+    if told is None:
+        return False
+    if pid and told.pid is not None:
+        return told.pid == pid
+    return told.at >= lock.stat().st_mtime
 
 
 def _bring_up_to_date(folder: Path) -> None:
@@ -102,7 +112,7 @@ class Place:
             _bring_up_to_date(folder)
             told = beside.published()
         told_at = told.at if told else None
-        starting = pid is not None and (told_at or 0.0) < lock.stat().st_mtime
+        starting = pid is not None and not _said_by(pid, told, lock)
         statuses = told.statuses if told else {}
         return cls(folder, beside, pid, told_at, starting, statuses, beside.counts())
 
@@ -111,7 +121,7 @@ class Place:
         """Whether what was told is what is true now."""
         if self.pid is None or self.starting or self.told_at is None:
             return False
-        return time.time() - self.told_at < STALE_SECONDS
+        return abs(time.time() - self.told_at) < STALE_SECONDS  # a clock can be set back
 
     def state(self, plugin: str) -> ChannelState | None:
         """Return what is true of a plugin now, as far as can be told."""
@@ -129,6 +139,12 @@ class Place:
             if self.told_at is None:
                 return f"No session has run on {self.folder}."
             return f"No session runs on {self.folder}; the last one was alive {ago(self.told_at)}."
+        if self.starting and not self.beside.path.exists():
+            return (
+                f"A session runs on {self.folder} ({who}), and {SPOOL_FILE} is not there: it has"
+                " just started, or the file was deleted, and then it stores nothing. Stop it, then"
+                " put the file back or start anew."
+            )
         if self.starting:
             return f"A session has just started on {self.folder} ({who}); it has told nothing yet."
         if not self.is_fresh:

@@ -98,8 +98,9 @@ class Desk:
 
     def _new_request(self, message: IncomingMessage, now: float) -> tuple[Request | None, str]:
         """Return a new request and its code; none when the person, or the channel, had enough."""
+        has_room = self._has_room(now)
         last = self._requests.get(message.sender_id)
-        if (last is not None and not _may_ask_again(last, now)) or not self._has_room(now):
+        if (last is not None and not _may_ask_again(last, now)) or not has_room:
             return None, ""
         code, salt = new_code(), new_salt()
         counted = last if last is not None and now - last.first < ASKED_SECONDS else None
@@ -122,7 +123,7 @@ class Desk:
         self._requests = {
             user: one
             for user, one in self._requests.items()
-            if now - one.at < (REFUSED_SECONDS if one.refused else ASKED_SECONDS)
+            if one.is_of(now) and now - one.at < (REFUSED_SECONDS if one.refused else ASKED_SECONDS)
         }
         recent = sum(now - one.at < CODE_SECONDS for one in self._requests.values())
         return recent < MOST_AN_HOUR

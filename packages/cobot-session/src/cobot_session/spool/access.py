@@ -21,6 +21,9 @@ ASKED_SECONDS = 86_400.0
 REFUSED_SECONDS = 30 * 86_400.0
 """How long one who was refused gets no code."""
 
+_SKEW_SECONDS = 60.0
+"""What a clock may be set back by without anybody's noticing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paired:
@@ -67,6 +70,10 @@ class Request:
     codes: int = 1
     refused: bool = False
 
+    def is_of(self, now: float) -> bool:
+        """Tell whether it was made in the past; else the clock was ahead, and no age is true."""
+        return self.at <= now + _SKEW_SECONDS
+
 
 @dataclass(slots=True)
 class Book:
@@ -101,7 +108,7 @@ def approve(db: sqlite3.Connection, is_it: Callable[[Request], bool]) -> Paired 
     now = time.time()
     asking = [one for some in book(db).requests.values() for one in some.values()]
     meant = [one for one in asking if is_it(one)]  # each is looked at, whichever it is
-    meant = [one for one in meant if now < one.until and not one.refused]
+    meant = [one for one in meant if one.is_of(now) and now < one.until and not one.refused]
     if len(meant) != 1:
         return None
     paired = Paired(meant[0].channel_type, meant[0].user, meant[0].chat, now)

@@ -40,10 +40,12 @@ class Published:
 
     Attributes:
         at: epoch seconds when it said so.
+        pid: the session's process; `None`: of a version that did not say.
         statuses: plugin -> its status.
     """
 
     at: float
+    pid: int | None
     statuses: dict[str, Status]
 
 
@@ -232,7 +234,14 @@ def _published(db: sqlite3.Connection) -> Published | None:
     row = db.execute("SELECT body, at FROM published").fetchone()
     if row is None:
         return None
-    return Published(row[1], {name: _status(told) for name, told in loads(row[0]).items()})
+    said = loads(row[0])
+    pid = said.get("pid")
+    told = said["plugins"] if isinstance(pid, int) else said  # as it was before it said so
+    return Published(
+        row[1],
+        pid if isinstance(pid, int) else None,
+        {name: _status(one) for name, one in told.items()},
+    )
 
 
 def _status(told: dict[str, Any]) -> Status:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 import time
@@ -27,10 +29,13 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
+log = logging.getLogger("cobot_session.spool")
+
 _held: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 _TRIES = 5
 _PAUSE = 0.05
 """Seconds between tries: a look by `running_pid` must not keep a session from starting."""
+_FAILURES_TOLD = 2
 
 
 class ProcessLock:
@@ -44,25 +49,62 @@ class ProcessLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
-        for left in reversed(range(_TRIES)):
-            try:
-                _lock(self._descriptor, shared=False)
-                break
-            except OSError:
-                if not left:
-                    self.release()
-                    raise _busy(path) from None
-                time.sleep(_PAUSE)
+        self._path = path
+        self._descriptor = _taken(path, _TRIES)
+        self._failures = 0
+        """How often in a row it could not be kept."""
         _held.add(self)
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def keep(self) -> None:
+        """Renew it; what prevents that is logged, unless it was only somebody's look."""
+        try:
+            self.renew()
+        except (SpoolError, OSError) as error:
+            self._failures += 1
+            if self._failures == _FAILURES_TOLD:
+                log.error("the lock of this session is lost: %s", error)  # noqa: TRY400 - no defect
+        else:
+            self._failures = 0
+
+    def renew(self) -> None:
+        """Hold the file that is at the path now: somebody may have deleted ours.
+
+        Raises:
+            SpoolBusy: another process has taken its place.
+            SpoolError, FileNotFoundError: there cannot be a file.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if self._descriptor < 0 or _same(self._path.stat(), os.fstat(self._descriptor)):
+                return
+        before, self._descriptor = self._descriptor, _taken(self._path, 1)
+        os.close(before)
 
     def release(self) -> None:
         """Let go; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _taken(path: Path, tries: int) -> int:
+    """Return the locked file, our process in it."""
+    descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
+    for left in reversed(range(tries)):
+        try:
+            _lock(descriptor, shared=False)
+            break
+        except OSError:
+            if not left:
+                os.close(descriptor)
+                raise _busy(path) from None
+            time.sleep(_PAUSE)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
 def _let_go_in_child() -> None:

@@ -20,10 +20,13 @@ log = logging.getLogger("cobot_session.spool")
 
 T = TypeVar("T")
 
+_LONGEST_SECONDS = 86_400.0
+"""No pause that was stored lasts longer after a restart."""
+
 _OPEN = {"inbox": "state IN (0, 1)", "outbox": "state = 0"}
 """Written as the partial indexes have it: SQLite uses them for the same words only."""
 _COLUMNS = {
-    "inbox": "seq, body, deliveries, state, not_before",
+    "inbox": "seq, body, deliveries, state, not_before, at",
     "outbox": "seq, op, target, body, parts, done, ids, attempts, in_flight, not_before,"
     " whole_channel, error, detail, created",
 }
@@ -82,9 +85,9 @@ def _read(
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    seq, body, deliveries, state, not_before = row
+    seq, body, deliveries, state, not_before, at = row
     entry = Entry(seq, load_incoming(body), deliveries, state == IN_HAND)
-    entry.rest(not_before - time.time())
+    entry.rest(_left(not_before, at))
     return entry
 
 
@@ -123,5 +126,15 @@ def _item(row: tuple[Any, ...]) -> Item:
         detail=loads(detail) or {},
     )
     item.since -= max(0.0, time.time() - created)
-    item.rest(not_before - time.time())
+    item.rest(_left(not_before, created))
     return item
+
+
+def _left(due: float, written: float) -> float:
+    """Return for how long a pause still lasts.
+
+    A clock that is behind what it wrote itself has been set back: it tells no more how long, and
+    to ask a platform too soon costs one more refusal.
+    """
+    now = time.time()
+    return min(due - now, _LONGEST_SECONDS) if now >= written else 0.0

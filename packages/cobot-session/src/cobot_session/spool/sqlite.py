@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from cobot_session.spool.records import Chat, DeadLetter, Entry, Item
 
 _CLOSE_SECONDS = 30.0
+_NEEDED = {
+    "inbox": "",
+    "outbox": " AND NOT (op = 'preview' AND (EXISTS (SELECT 1 FROM inbox AS asked WHERE"
+    " asked.channel = outbox.channel AND asked.chat = outbox.chat AND asked.state IN (0, 1))"
+    " OR EXISTS (SELECT 1 FROM outbox AS whole WHERE whole.channel = outbox.channel"
+    " AND whole.chat = outbox.chat AND whole.state = 0)))",
+}
+"""Of what is settled, this stays as long as the answer is not whole: that takes its place."""
 _TRIM_AT_ONCE = 2_000
 """Rows that one `trim` looks at, so that no commit waits long behind it."""
 
@@ -49,7 +58,7 @@ class SqliteSpool(Spool):
         retain_count: int = 100_000,
     ) -> None:
         db = connect(path)
-        disk = LogFile(path) if durability == "full" and path != ":memory:" else NoDisk()
+        disk = NoDisk() if path == ":memory:" else LogFile(path, syncs=durability == "full")
         self._retain = (retain_days * 86_400, retain_count)
         self._inbox = inbound.Inbound(_largest(db, "inbox"))
         self._outbox = outbound.Outbound(_largest(db, "outbox"))
@@ -156,7 +165,7 @@ class SqliteSpool(Spool):
         return self._writer.call(self._reopened)
 
     def publish(self, status: Mapping[str, Any]) -> Future[None]:
-        body = dumps(status)
+        body = dumps({"pid": os.getpid(), "plugins": status})
 
         def job(db: sqlite3.Connection) -> None:
             db.execute(
@@ -210,6 +219,6 @@ def _remove(db: sqlite3.Connection, table: str, before: float, most: int) -> int
     """Remove the oldest settled rows that are past their retention; return how many."""
     return db.execute(
         f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM {table}"  # nosec B608 # of literals
-        " WHERE state = ? ORDER BY seq LIMIT ?) WHERE at < ? OR seq <= ?)",
+        f" WHERE state = ?{_NEEDED[table]} ORDER BY seq LIMIT ?) WHERE at < ? OR seq <= ?)",
         (SETTLED, _TRIM_AT_ONCE, before, _largest(db, table) - most),
     ).rowcount

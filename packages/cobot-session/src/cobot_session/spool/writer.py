@@ -190,8 +190,9 @@ class Writer:
     def _commit(self, jobs: list[_Job]) -> None:
         """Commit jobs together; if that fails, those that can be committed without the others."""
         try:
+            self._disk.check()
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # another process holds it: each would wait as long
+        except (sqlite3.Error, SpoolError) as error:  # each would wait as long, or fail alike
             for job in jobs:
                 job.future.set_exception(_translated(error))
             return
