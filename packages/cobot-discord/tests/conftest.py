@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import warnings
 
 import hypothesis
@@ -138,3 +139,13 @@ def hand(server, tmp_path):
     make.values = values
     make.until = until
     return make
+
+
+@pytest.fixture
+def set_clock(monkeypatch):
+    """Set the clock of the bot's machine, and not of Discord's, so many seconds off."""
+
+    def set_clock(seconds):
+        monkeypatch.setattr("cobot_discord.clock.wall", lambda: time.time() + seconds)
+
+    return set_clock

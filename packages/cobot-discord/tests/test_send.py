@@ -1,6 +1,7 @@
 """What the agent sends arrives on Discord, once, and pings nobody unless told to."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -179,6 +180,75 @@ async def test_a_late_repeat_looks_before_it_sends(server, general, bot, monkeyp
     assert len(server.rest.named("create_message")) == tries
     again = await bot.channel.session_send(part(general, "once", id="def"))
     assert again != sent
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(600, 600), (3600, 3600), (-3600, -3600), (0, -3600), (3600, 0), (0, 3600)]
+)
+async def test_a_late_repeat_sends_once_whatever_the_clock_shows(
+    server, general, hand, monkeypatch, set_clock, first, then
+):
+    """With a clock that is wrong, or is set meanwhile, the message that is there is found."""
+    monkeypatch.setattr("cobot_discord.unsettled.NONCE_SECONDS", 0.0)
+    server.rest.nonce_seconds = 0.0
+    server.faults.add(CutAfter(), on="create_message")
+    set_clock(first)
+    async with hand() as bot:
+        with pytest.raises(OutcomeUnknown):
+            await bot.channel.session_send(part(general, "once", id="abc"))
+        set_clock(then)
+        sent = await bot.channel.session_send(part(general, "once", id="abc"))
+    assert [one.id for one in general.by_bot()] == [sent]
+
+
+async def test_an_earlier_message_is_not_the_one_that_was_lost(
+    server, general, hand, monkeypatch, set_clock
+):
+    """With a clock that is behind, the same words of ten minutes ago do not settle a send."""
+    monkeypatch.setattr("cobot_discord.unsettled.NONCE_SECONDS", 0.0)
+    ago = datetime.now(UTC) - timedelta(minutes=10)
+    earlier = server.world.post(general, server.bot, "once", sent_at=ago)
+    server.faults.add(CutBefore(), on="create_message")
+    set_clock(-3600)
+    async with hand() as bot:
+        with pytest.raises(OutcomeUnknown):
+            await bot.channel.session_send(part(general, "once", id="abc"))
+        sent = await bot.channel.session_send(part(general, "once", id="abc"))
+    assert sent != earlier.id
+    assert len(general.by_bot()) == 2
+
+
+async def test_a_repeat_after_a_restart_looks_before_it_sends(server, general, hand):
+    """How long a process was away nobody knows: a send whose answer was lost is looked for."""
+    server.rest.nonce_seconds = 0.0
+    server.faults.add(CutAfter(), on="create_message")
+    async with hand() as bot:
+        with pytest.raises(OutcomeUnknown):
+            await bot.channel.session_send(part(general, "once", id="abc"))
+    async with hand() as bot:
+        sent = await bot.channel.session_send(part(general, "once", id="abc"))
+    assert [one.id for one in general.by_bot()] == [sent]
+    assert [name for name in hand.values if name.startswith("unsettled/")] == []
+
+
+async def test_a_send_that_was_given_up_is_forgotten(server, general, hand, monkeypatch):
+    """What is noted of a send that nobody tries again does not stay for ever."""
+    server.faults.add(CutAfter(), on="create_message", times=2)
+    async with hand() as bot:
+        for name in ("old", "new"):
+            with pytest.raises(OutcomeUnknown):
+                await bot.channel.session_send(part(general, "x", id=name))
+            monkeypatch.setattr("cobot_discord.unsettled.KEPT", timedelta(0))
+    assert [name for name in hand.values if name.startswith("unsettled/")] == ["unsettled/new"]
+
+
+@pytest.mark.parametrize("bad", ["x", "9" * 30, -1, [1], {"a": 1}, True])
+async def test_a_bad_note_of_a_send_is_none(general, hand, bad):
+    """What is stored and cannot be a moment holds no message back."""
+    hand.values["unsettled/abc"] = bad
+    async with hand() as bot:
+        await bot.channel.session_send(part(general, "once", id="abc"))
+    assert [one.content for one in general.by_bot()] == ["once"]
 
 
 async def test_a_server_that_hangs_has_an_unknown_outcome(server, general, bot, monkeypatch):

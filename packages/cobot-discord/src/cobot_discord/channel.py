@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
@@ -12,12 +11,13 @@ from urllib.parse import urlsplit
 
 from cobot_discord import payload
 from cobot_discord.authors import Authors
+from cobot_discord.clock import Clock
 from cobot_discord.config import DiscordSettings
 from cobot_discord.gaps import Gaps
 from cobot_discord.inflow import Item
 from cobot_discord.parse import Parser
 from cobot_discord.places import MALFORMED, Places, snowflake
-from cobot_discord.unsettled import Unsettled, find
+from cobot_discord.unsettled import Unsettled
 from cobot_discord.waiting import Waiting
 from cobot_session.errors import OutcomeUnknown, TemporaryError
 from cobot_session.plugin import Limits, Plugin, PluginMeta
@@ -72,12 +72,15 @@ class Discord(Plugin):
         client, api = await asyncio.to_thread(_library)
         self._places = Places()
         self._authors = Authors(self._places)
-        self._unsettled = Unsettled()
+        self._clock = Clock()
+        self._unsettled = Unsettled(self._clock, self.context.state)
         self._parser = Parser(self._places, self.config)
         self._gaps = Gaps(
             self.context.state, self._places, self.config, self._deliver, self.context.log
         )
-        self._gateway = client.Gateway(self.config, self._take, self.context.check_health)
+        self._gateway = client.Gateway(
+            self.config, self._take, self.context.check_health, self._clock
+        )
         self._api = api.Api(self._gateway.rest)
         self._life = asyncio.create_task(self._live(self._gateway, self._api), name="discord")
         self._waiting = Waiting(self._gateway, self._life, self._gaps.inflow)
@@ -210,10 +213,10 @@ class Discord(Plugin):
         """Send one part; the same `message.id` again within minutes sends nothing new."""
         body = payload.body(message)
         uploads = [await payload.upload(media) for media in message.media]
-        began = datetime.now(UTC)
-        if since := self._unsettled.doubtful(message.id):
+        began = self._clock.moment()
+        if self._unsettled.is_doubtful(message.id):
             history = await self._there.latest(message.channel_id)
-            if there := find(message, since, history, self._places.me):
+            if there := self._unsettled.find(message, history, self._places.me):
                 self._unsettled.settle(message.id)
                 return there
         try:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from discord.state import ConnectionState
 
+    from cobot_discord.clock import Clock
     from cobot_discord.config import DiscordSettings
     from cobot_discord.gaps import Event
     from cobot_discord.places import Payload
@@ -129,15 +130,18 @@ class Gateway(discord.Client):
         settings: of the channel.
         on_event: gets each event of `EVENTS`: name, payload, and what tells it from others.
         on_turn: told when the connection is there again, and when it has been gone for a moment.
+        clock: hears Discord's time.
     """
 
     def __init__(
         self,
         settings: DiscordSettings,
         on_event: Callable[[Event], None],
-        on_turn: Callable[[], None] = lambda: None,
+        on_turn: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self.settings = settings
+        self._clock = clock
         self._on_turn = on_turn
         self._gone: asyncio.TimerHandle | None = None
         self._on_event = on_event
@@ -161,7 +165,10 @@ class Gateway(discord.Client):
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
         """Use our HTTP client, and hand every event to our owner instead of the library's cache."""
-        self.rest = self.http = Rest(self.loop, self.settings.api_url, self.settings.max_download)
+        settings = self.settings
+        self.rest = self.http = Rest(
+            self.loop, settings.api_url, settings.max_download, self._clock
+        )
         state = super()._get_state(**options)
         state.parsers = {name: self._parser(name) for name in EVENTS}
         # the library would tell its voice clients, of which there are none; a method is replaced

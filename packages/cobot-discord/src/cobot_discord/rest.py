@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from discord.file import File
     from discord.http import Ratelimit
 
+    from cobot_discord.clock import Clock
+
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
@@ -59,10 +61,14 @@ class Rest(HTTPClient):
         loop: as discord.py gives it.
         api_url: where requests go.
         max_download: bytes that a download may have.
+        clock: hears Discord's time from each answer.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, api_url: str, max_download: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, api_url: str, max_download: int, clock: Clock
+    ) -> None:
         super().__init__(loop)
+        self._clock = clock
         self._max_download = max_download
         self._api_url = api_url
         self._blocked_until = 0.0
@@ -114,6 +120,7 @@ class Rest(HTTPClient):
             self._sockets = aiohttp.ClientSession(
                 ws_response_class=DiscordClientWebSocketResponse,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(self._hear,),
             )
         return await self._sockets.ws_connect(
             yarl.URL(url).update_query(compress="zlib-stream"),
@@ -162,7 +169,7 @@ class Rest(HTTPClient):
             raise RateLimited(self._blocked_until - now, "channel", "waiting for a global limit")
         what = f"{request.method} {request.url.path}"
         try:
-            answer = await handler(request)
+            answer = await self._hear(request, handler)
         except UNREACHED as error:
             raise TemporaryError(f"{what}: cannot connect ({_name(error)})") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -173,6 +180,13 @@ class Rest(HTTPClient):
             answer.release()
             kind = OutcomeUnknown if answer.status in _GATEWAY_TROUBLE else TemporaryError
             raise kind(f"{what}: Discord answers {answer.status}")
+        return answer
+
+    async def _hear(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Learn from an answer what time it is at Discord; a proxy's trouble tells its own."""
+        answer = await handler(request)
+        if answer.status < 500:
+            self._clock.hear(answer.headers.get("Date"))
         return answer
 
     async def _limited(self, answer: ClientResponse) -> RateLimited:
