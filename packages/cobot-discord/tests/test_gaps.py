@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cobot_discord.parse import snowflake_at
 from cobot_discord.testing import CutAfter, Duplicate, HalfOpen, Hang, Reorder, ServerError
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +63,60 @@ async def test_a_direct_chat_that_began_in_the_gap(server, general, hand):
     async with hand() as bot:
         ann.says("are you there?")
         assert await bot.texts(2) == ["hello?", "are you there?"]
+
+
+async def test_a_first_start_with_a_clock_ahead_misses_no_direct_chat(
+    server, general, hand, set_clock
+):
+    """Direct chats begin at Discord's time: one missed later comes when its person speaks."""
+    ann = server.user("ann")
+    set_clock(86_400)
+    async with hand():
+        pass
+    ann.says("hello?")
+    set_clock(0)
+    async with hand() as bot:
+        ann.says("are you there?")
+        assert await bot.texts(2) == ["hello?", "are you there?"]
+
+
+async def test_a_first_start_with_a_clock_behind_begins_at_now(server, general, hand, set_clock):
+    """What was said in private before the bot came is not for it, whatever its clock shows."""
+    ann = server.user("ann")
+    ann.says("before", sent_at=datetime.now(UTC) - timedelta(minutes=1))
+    set_clock(-86_400)
+    async with hand() as bot:
+        ann.says("after")
+        assert await bot.texts() == ["after"]
+
+
+async def test_a_beginning_in_the_future_is_none(server, general, hand):
+    """What a start with a wrong clock has stored is put right by the next one."""
+    ann = server.user("ann")
+    ahead = str(snowflake_at(datetime.now(UTC) + timedelta(days=1)))
+    hand.values["floor/@me"] = hand.values["begun/@me"] = ahead
+    async with hand():
+        pass
+    ann.says("hello?")
+    async with hand() as bot:
+        ann.says("are you there?")
+        assert await bot.texts(2) == ["hello?", "are you there?"]
+
+
+async def test_a_clock_ahead_over_a_gap_loses_nothing(server, general, hand, set_clock):
+    """How old a message is Discord's time tells: what was just missed is read."""
+    ann = server.user("ann")
+    places = [general, general.thread("details"), ann.dm]
+    async with hand() as bot:
+        for place in places:
+            ann.says("heard", place)
+        await bot.receive(3)
+    for off in (10 * 86_400, 0):
+        for place in places:
+            ann.says(f"missed {off}", place)
+        set_clock(off)
+        async with hand() as bot:
+            assert await bot.texts(3) == [f"missed {off}"] * 3
 
 
 async def test_a_crash_before_the_first_commit_loses_nothing(server, general, hand):

@@ -1,9 +1,11 @@
 """What marks tell: where something may be missing, whatever overtook it or forbade reading it."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
+from cobot_discord.clock import Clock
 from cobot_discord.marks import Marks
 from cobot_discord.parse import snowflake_at
 from cobot_discord.places import Place
@@ -92,6 +94,21 @@ def test_how_far_a_floor_stays_behind(received, floor):
     ended, back, second = datetime.now(UTC), timedelta(**floor), timedelta(seconds=1)
     assert snowflake_at(began - back - second) <= marks.floor("3")
     assert marks.floor("3") <= snowflake_at(ended - back + second)
+
+
+@pytest.mark.parametrize("off", [-3600, 3600])
+def test_a_floor_and_what_is_recent_keep_to_discords_time(set_clock, off):
+    """With a wrong clock a floor stays behind as far, and a busy chat is looked at."""
+    clock = Clock()
+    clock.hear(format_datetime(datetime.now(UTC), usegmt=True))
+    set_clock(off)
+    marks, place = Marks({}, clock), Place("5", 0, guild="3", last=id_ago(minutes=2))
+    marks.begin("3", 1)
+    marks.add(place, place.last)
+    marks.settle(["3"], moved=True)
+    assert id_ago(minutes=11) < marks.floor("3") < id_ago(minutes=9)
+    marks.begin("3", id_ago(seconds=0))
+    assert marks.may_miss(place)
 
 
 def test_a_guild_that_is_quiet_stores_its_floor_once():

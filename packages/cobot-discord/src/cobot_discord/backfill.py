@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from cobot_discord.parse import moment_of, snowflake_at
@@ -12,6 +12,7 @@ from cobot_session.errors import PermanentError
 if TYPE_CHECKING:
     import logging
 
+    from cobot_discord.clock import Clock
     from cobot_discord.config import DiscordSettings
     from cobot_discord.places import Payload, Place
 
@@ -36,17 +37,19 @@ class Backfill:
 
     Args:
         settings: bounds of what is read.
+        clock: Discord's time.
         log: told when a bound cuts.
     """
 
-    def __init__(self, settings: DiscordSettings, log: logging.Logger) -> None:
+    def __init__(self, settings: DiscordSettings, clock: Clock, log: logging.Logger) -> None:
         self._settings = settings
+        self._clock = clock
         self._log = log
 
     async def missed(self, place: Place, after: int, history: History) -> list[Payload]:
         """Return what was said after an id, oldest first; the newest, where there is too much."""
         most = self._settings.backfill_messages
-        oldest = snowflake_at(datetime.now(UTC) - timedelta(hours=self._settings.backfill_hours))
+        oldest = snowflake_at(self._clock.now() - timedelta(hours=self._settings.backfill_hours))
         found: list[Payload] = []
         page: list[Payload] = []
         while len(found) <= most:

@@ -76,7 +76,12 @@ class Discord(Plugin):
         self._unsettled = Unsettled(self._clock, self.context.state)
         self._parser = Parser(self._places, self.config)
         self._gaps = Gaps(
-            self.context.state, self._places, self.config, self._deliver, self.context.log
+            self.context.state,
+            self._places,
+            self.config,
+            self._deliver,
+            self._clock,
+            self.context.log,
         )
         self._gateway = client.Gateway(
             self.config, self._take, self.context.check_health, self._clock

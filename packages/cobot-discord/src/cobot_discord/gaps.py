@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cobot_discord.backfill import Backfill
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cobot_discord.backfill import History
+    from cobot_discord.clock import Clock
     from cobot_discord.config import DiscordSettings
     from cobot_discord.places import Payload, Places
     from cobot_session.plugin import State
@@ -50,6 +51,7 @@ class Gaps:
         places: what is known of chats.
         settings: bounds of what is fetched.
         deliver: what to do with an event that may pass.
+        clock: Discord's time.
     """
 
     def __init__(
@@ -58,15 +60,17 @@ class Gaps:
         places: Places,
         settings: DiscordSettings,
         deliver: Callable[[str, Payload, str], None],
+        clock: Clock,
         log: logging.Logger = log,
     ) -> None:
-        self.marks = Marks(state)
+        self.marks = Marks(state, clock)
         self.inflow = Inflow(self.marks, self._is_whole)
         self._places = places
         self._settings = settings
         self._deliver = deliver
+        self._clock = clock
         self._log = log
-        self._backfill = Backfill(settings, log)
+        self._backfill = Backfill(settings, clock, log)
         self._open: set[str] = set()
         self._held: dict[str, list[Event]] = {}
         self._jobs: asyncio.Queue[str] = asyncio.Queue()
@@ -81,8 +85,10 @@ class Gaps:
         """Begin a new gateway session: anything may have been missed."""
         self._session += 1
         self._open.clear()
-        if self.marks.floor(DIRECT_SPACE) is None:
-            self.marks.begin(DIRECT_SPACE, snowflake_at(datetime.now(UTC)))
+        now = snowflake_at(self._clock.now())
+        began = self.marks.floor(DIRECT_SPACE)
+        if began is None or began > now:  # nothing begins in the future: a clock was wrong
+            self.marks.begin(DIRECT_SPACE, now)
         for kind in ("dm", "seen", "unread"):
             for name, _, newest in list(self.marks.known(kind)):
                 if self._is_old(newest):  # where a guild's floor, or nothing, says as much
@@ -242,7 +248,7 @@ class Gaps:
                 self._fill_later(ids[-1], guild_id)
 
     def _is_old(self, mark: int) -> bool:
-        age = datetime.now(UTC) - moment_of(mark)
+        age = self._clock.now() - moment_of(mark)
         return age > timedelta(hours=self._settings.backfill_hours)
 
     def _is_whole(self, guild: str) -> bool:

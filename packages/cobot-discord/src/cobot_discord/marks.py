@@ -10,9 +10,10 @@ read is noted, and stays one until it may.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cobot_discord.clock import Clock
 from cobot_discord.parse import moment_of, snowflake_at
 from cobot_discord.places import MALFORMED, THREADS, snowflake
 
@@ -40,10 +41,12 @@ class Marks:
 
     Args:
         state: where they are kept.
+        clock: Discord's time, of which the ids are.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, clock: Clock | None = None) -> None:
         self._state = state
+        self._clock = clock or Clock()
         self._marks: dict[str, list[int]] = {}
         self._newest: dict[str, list[int]] = {}
         self._dropped: set[str] = set()
@@ -79,7 +82,7 @@ class Marks:
             moved: something is stored anyway; else only what comes to its end is.
         """
         self._take_out(self._filled)
-        now = datetime.now(UTC)
+        now = self._clock.now()
         for guild in whole:
             reached = self._newest[guild][-1]
             floor, before = self._safe_floor(self._newest[guild], now), self.floor(guild)
@@ -113,7 +116,7 @@ class Marks:
         return (
             place.last > marks[-1]
             or marks[-1] > floor
-            or datetime.now(UTC) - moment_of(marks[-1]) < RECENT
+            or self._clock.now() - moment_of(marks[-1]) < RECENT
         )
 
     def floor(self, guild: str) -> int | None:
@@ -164,7 +167,7 @@ class Marks:
         if floor is None:
             return None
         begun = self._one(f"begun/{space}")
-        recent = snowflake_at(datetime.now(UTC) - RECENT)
+        recent = snowflake_at(self._clock.now() - RECENT)
         made = int(place.id) - 1 if place.kind in THREADS else floor  # it may have been archived
         return max(floor if begun is None else begun, min(floor, recent, made))
 
