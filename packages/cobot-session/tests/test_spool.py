@@ -523,11 +523,8 @@ def test_a_clock_that_was_set_back_prolongs_no_pause(path: Path) -> None:
         item.rest(5)
         spool.progress(item).result(BOUND)
     with closing(sqlite3.connect(path)) as db, db:
-        later = 259_200.0
-        db.execute("UPDATE inbox SET at = at + ?1, not_before = not_before + ?1", (later,))
-        db.execute(
-            "UPDATE outbox SET created = created + ?1, not_before = not_before + ?1", (later,)
-        )
+        db.execute("UPDATE inbox SET at = at + 3e5, not_before = not_before + 3e5")
+        db.execute("UPDATE outbox SET created = created + 3e5, not_before = not_before + 3e5")
     with closing(SqliteSpool(path)) as spool:
         backlog = spool.load().result(BOUND)
     assert [one.due <= time.monotonic() for one in (*backlog.entries, *backlog.items)] == [True] * 2
