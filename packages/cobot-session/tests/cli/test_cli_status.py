@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cobot_session import OutgoingMessage
 from cobot_session.spool import schema
 from cobot_session.spool.beside import Beside
 
@@ -98,6 +99,18 @@ def test_status_after_a_crash_does_not_say_online(cli, running):
     assert "online" not in done.stdout
     one = channel(status(cli))
     assert (one["state"], one["told_state"]) == ("stopped", "online")
+
+
+def test_what_was_handed_over_and_not_taken_up_is_pending(cli, running):
+    """A message that `send` left for a session that died waits for the next, and is counted."""
+    running.kill()
+    spool = Beside(cli.workspace / "session.db")
+    before = channel(status(cli))["pending"]
+    spool.post(OutgoingMessage("wire", "main", "later", id="left"))
+    with closing(sqlite3.connect(spool.path)) as db:
+        db.execute("INSERT INTO posted (id, body) VALUES ('odd', 'no message')")
+        db.commit()
+    assert channel(status(cli))["pending"] == before + 1
 
 
 def test_status_says_when_a_session_hangs(cli, running):

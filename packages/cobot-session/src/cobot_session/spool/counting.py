@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cobot_session.spool import dead
+from cobot_session.spool.codec import load_outgoing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,7 +36,8 @@ class Counts:
     """What of one channel lies in the file.
 
     Attributes:
-        pending: messages stored and not done, in either direction.
+        pending: messages stored and not done, in either direction, and those that another process
+            left for a session.
         dead: dead letters.
         pause: what of the pending ones waits for a time; `None`: nothing.
     """
@@ -46,17 +49,36 @@ class Counts:
 
 def counts(db: sqlite3.Connection) -> dict[str, Counts]:
     """Return what lies in the file, by channel."""
-    waiting = db.execute(
-        "SELECT channel, count(*) FROM (SELECT channel FROM inbox WHERE state IN (0, 1)"
-        " UNION ALL SELECT channel FROM outbox WHERE state = 0) GROUP BY channel"
-    )
-    pending: dict[str, int] = dict(waiting.fetchall())
+    pending = _pending(db)
     given_up = dead.counts(db)
     paused = _pauses(db)
     return {
-        name: Counts(pending.get(name, 0), given_up.get(name, 0), paused.get(name))
+        name: Counts(pending[name], given_up.get(name, 0), paused.get(name))
         for name in pending.keys() | given_up.keys()
     }
+
+
+def _pending(db: sqlite3.Connection) -> Counter[str]:
+    # one statement, since a session may put what was posted into the outbox at any moment
+    found = db.execute(
+        "SELECT channel, count(*), NULL FROM (SELECT channel FROM inbox WHERE state IN (0, 1)"
+        " UNION ALL SELECT channel FROM outbox WHERE state = 0) GROUP BY channel"
+        " UNION ALL SELECT NULL, 1, body FROM posted"
+    )
+    pending: Counter[str] = Counter()
+    for channel, count, body in found:
+        name = channel if body is None else _addressee(body)
+        if name is not None:
+            pending[name] += count
+    return pending
+
+
+def _addressee(body: str) -> str | None:
+    """Return the channel of what was posted; `None`: nobody can read it, and it goes nowhere."""
+    try:
+        return load_outgoing(body).channel_type
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _pauses(db: sqlite3.Connection) -> dict[str, Pause]:
