@@ -58,6 +58,34 @@ def test_status_tells_of_a_running_session(cli, peer, running):
     assert "console" not in done.stdout  # it is there, and `run` does not use it
 
 
+HEALTH = """
+    async def session_health(self):
+        from cobot_session import Health
+
+        ok, _, detail = open("health").read().partition(": ")
+        return Health(ok == "well", detail)
+"""
+
+
+def test_status_tells_what_a_channel_says_of_its_health(cli, peer):
+    """The channel's own words stand below the table while a session runs, and once."""
+    with (cli.site.folder / "wire.py").open("a") as wire:
+        wire.write(HEALTH)
+    cli.write("health", "well: 1 of 1 relays, 2 unusable events")
+    listening = cli.start("listen")
+    cli.is_told(lambda told: told.detail.startswith("1 of 1"))
+    assert "\nwire: health: 1 of 1 relays, 2 unusable events\n" in cli("status").stdout
+    cli.write("health", "ill: 0 of 1 relays")
+    cli.is_told(lambda told: told.detail == told.last_error == "0 of 1 relays")
+    told = cli("status").stdout
+    assert "\nwire: reconnecting: 0 of 1 relays\n" in told
+    assert told.count("0 of 1 relays") == 1
+    cli.write("health", "well: 1 of 1 relays")
+    cli.is_told(lambda told: told.detail == "1 of 1 relays")
+    listening.kill()
+    assert "1 of 1 relays" not in cli("status").stdout
+
+
 def test_status_tells_who_is_not_written_to_for_how_long(cli, peer, running):
     """Chats that a rate limit holds up, and then all of them; also when the session has ended."""
     for chat in "ab":

@@ -85,8 +85,11 @@ def _show(place: Place) -> None:
     notes = [(name, place.statuses[name]) for name in names if name in place.statuses]
     notes = [(name, one) for name, one in notes if one.state != "unconfigured"]
     troubled = [(name, one) for name, one in notes if one.last_error or one.dropped_by]
-    if troubled or any(one.pause for one in place.counts.values()):
+    health = _health(place)
+    if health or troubled or any(one.pause for one in place.counts.values()):
         print()
+    for name, words in health.items():
+        output.note(words, f"{name}:")
     for name, one in troubled:
         _show_trouble(name, one)
     for name in names:
@@ -109,6 +112,18 @@ def _row(name: str, place: Place) -> tuple[object, ...]:
     since = output.ago(told.since) if place.pid is not None else "-"
     done = (told.received, told.sent, told.dropped)
     return (name, place.state(name), since, *done, counts.pending, counts.dead)
+
+
+def _health(place: Place) -> dict[str, str]:
+    """Return the own words of channels on how they are, where no trouble repeats them."""
+    if place.pid is None:
+        return {}
+    tense = {"online": "health", "reconnecting": "last health"}
+    return {
+        name: f"{tense[told.state]}: {told.detail}"
+        for name, told in place.statuses.items()
+        if told.state in tense and told.detail and told.detail != told.last_error
+    }
 
 
 def _show_trouble(name: str, told: Status) -> None:
