@@ -51,7 +51,7 @@ def test_configuration_and_agent_are_right():
 
 
 def test_image_is_told_its_health():
-    """The health check is the command that exits with 1 unless all is well; no root runs it."""
+    """The health check is the command that exits with 1 when it is not well; no root runs it."""
     lines = (SERVICE / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
     words = {line.split()[0]: line for line in lines if not line.startswith("#")}
     assert '["cobot-session", "status"]' in words["HEALTHCHECK"]

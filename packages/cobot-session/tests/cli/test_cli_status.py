@@ -205,6 +205,16 @@ def test_a_failed_channel_is_told_and_fails_the_status(cli, peer):
     assert "broken: failed: it cannot be imported" in done.stdout
 
 
+def test_a_channel_that_reconnects_fails_no_status(cli, peer):
+    """It mends itself: `status` exits with 0 meanwhile, and its help says so."""
+    cli.configure({"wire": {"port": 9}})
+    cli.start("listen")
+    cli.is_told(lambda told: told.state == "reconnecting")
+    assert cli("status").returncode == 0
+    told = " ".join(cli("status", "--help").stdout.split())
+    assert "a channel that is reconnecting mends itself" in told
+
+
 def test_a_wrong_workspace_is_a_mistake(cli):
     """What keeps `status` from finding the workspace is told with its place."""
     cli.write("cobot.yml", "plugins:\n  workspace:\n    path: [1]\n")

@@ -25,7 +25,8 @@ _NUMBERS = ("received", "sent", "dropped", "pending", "dead")
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Tell how a session and its channels fare.
 
-    Exits with 0 when a session runs, answers for itself, and no channel has failed; else with 1.
+    Exits with 1 when no session runs, when it hangs, or when a channel has failed; else with 0: a
+    channel that is reconnecting mends itself.
     """
     place = Place.of(config_beside(config))
     if as_json:
