@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cobot_session")
 
 _OTHERS = 0o077
-_OURS = frozenset({"session.db", "session.lock", "plugins", "chat"})
+_OURS = frozenset({"session.db", "session.lock", "send.lock", "plugins", "chat"})
 """What a session leaves in its folder: one of these, and the folder is ours to close."""
 
 

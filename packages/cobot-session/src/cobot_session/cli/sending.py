@@ -13,11 +13,9 @@ from typer.core import TyperCommand
 from cobot_session.cli import logs, output
 from cobot_session.cli.options import ConfigOption, JsonOption, VerboseOption
 from cobot_session.cli.outcome import FAILED, UsageMistake
-from cobot_session.cli.place import Place
-from cobot_session.cli.way import hand_over, with_needs
+from cobot_session.cli.way import deliver
 from cobot_session.config import load_config
 from cobot_session.messages import OutgoingMessage
-from cobot_session.session import Session
 
 if TYPE_CHECKING:
     from cobot_session.messages import Receipt
@@ -59,21 +57,14 @@ def send(
 ) -> None:
     """Send one message, and tell what became of it.
 
-    A session that runs already sends it; else the channel is started for it, and what arrives
-    meanwhile is kept for the agent. Exits with 0 only if it was delivered or is safely stored.
+    A session that runs already sends it; else the channel is started for it, after another `send`
+    if one is at it, and what arrives meanwhile is kept for the agent. Exits with 0 only if it was
+    delivered or is safely stored.
     """
     logs.set_up(verbose=verbose, quiet=True)
     chat, text = _parsed(words, literal=bool(context.obj))
     message = OutgoingMessage(channel, chat, _read(text))
-    settings = load_config(config, defer=True)
-    place = Place.of(settings)
-    if place.pid is None:
-        with Session(with_needs(settings, channel)) as session:
-            receipt = session.send(message, timeout)
-        latest = place.beside.receipt(receipt.id)  # it may have gone out at the very end
-        receipt = receipt if latest is None else latest
-    else:
-        receipt = hand_over(message, place, settings, timeout)
+    receipt = deliver(message, load_config(config, defer=True), timeout)
     if as_json:
         output.as_json(asdict(receipt))
     else:

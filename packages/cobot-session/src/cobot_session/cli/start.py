@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from cobot_session.cli.choice import CONSOLE
+from cobot_session.cli.errand import errand_pid, is_free, wait_for_errand
 from cobot_session.config import load_config
-from cobot_session.errors import ConfigError
+from cobot_session.errors import ConfigError, SpoolBusy
 from cobot_session.registry import Registry
 from cobot_session.session import Session
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from cobot_session.spool.beside import Beside
 
 log = logging.getLogger("cobot_session.cli")
+
+_ERRAND_SECONDS = 20.0
+"""How long a `send` is waited for: its usual timeout, what its session takes to drain, and more."""
 
 
 def whole_config(path: Path | None) -> Config:
@@ -45,10 +50,36 @@ def heed_sigterm() -> None:
 @contextmanager
 def serving(config: Config) -> Iterator[Session]:
     """Run a session, and log what it did when it has ended, however it ends."""
-    session = Session(config)
-    with ExitStack() as after, session:
+    session = _started(config)
+    with ExitStack() as after:
         after.callback(_tell_end, session)
+        after.push(session)
         yield session
+
+
+def _started(config: Config) -> Session:
+    """Start a session, if need be after a `send` that has the workspace for a moment.
+
+    Raises:
+        SpoolBusy: another session runs there, or one `send` does for too long.
+    """
+    folder = config.workspace.folder
+    until = time.monotonic() + _ERRAND_SECONDS
+    is_told = False
+    while True:
+        if not is_told and (pid := errand_pid(folder)) is not None:
+            log.info("waiting for `send` (process %d), which has the workspace for a moment", pid)
+            is_told = True
+        wait_for_errand(folder, until)
+        session = Session(config)
+        try:
+            session.start()
+        except SpoolBusy:
+            is_brief = errand_pid(folder) is not None or is_free(folder)
+            if not is_brief or time.monotonic() >= until:
+                raise
+        else:
+            return session
 
 
 def _tell_end(session: Session) -> None:
