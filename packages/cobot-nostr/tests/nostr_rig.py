@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -17,6 +18,21 @@ from cobot_session.text import part_id
 
 BOT = Key.from_hex("b0" * 32)
 FAST = Tuning(backoff=0.02, backoff_most=0.2, idle=1.0, patience=60.0, penalty=0.5, linger=0.5)
+
+
+class Clock:
+    """This machine's clock as the channel sees it; people and relays have the right one."""
+
+    def __init__(self, monkeypatch):
+        self.ahead = 0
+        for name in ("identity", "ledger", "listening", "questions"):
+            monkeypatch.setattr(f"cobot_nostr.{name}.time", self)
+
+    monotonic = staticmethod(time.monotonic)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+
+    def time(self):
+        return time.time() + self.ahead
 
 
 def nsec(key=BOT):

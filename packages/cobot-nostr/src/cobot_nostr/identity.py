@@ -10,10 +10,11 @@ from cobot_nostr import attachments, interests
 from cobot_nostr.announce import announce, status_event
 from cobot_nostr.deeds import Deeds
 from cobot_nostr.directory import Directory
+from cobot_nostr.early import Early
 from cobot_nostr.keys import KeyProblem
 from cobot_nostr.ledger import KEPT_SECONDS, Known, Ledger
 from cobot_nostr.outbox import Outbox
-from cobot_nostr.parse import DUPLICATE, Parser
+from cobot_nostr.parse import DUPLICATE, FUTURE, Parser
 from cobot_nostr.pool import Pool
 from cobot_nostr.render import Renderer
 from cobot_nostr.secrecy import Secrecy
@@ -72,6 +73,10 @@ class Identity:
             strangers_anywhere=config.private_networks,
             describe=self.web.relay_document,
             on_turn=context.check_health,
+        )
+        self._read_before = frozenset(context.state.get(_CURSORS, {}))
+        self._early = Early(
+            self.pool, context.log, skew=config.clock_skew, first=self._first_wanted
         )
         self._directory = Directory(self.pool)
         self.renderer = Renderer(key, self._known, self._work)
@@ -156,22 +161,27 @@ class Identity:
         self, arrivals: list[Arrival], opened: dict[str, Rumor | None]
     ) -> list[IncomingMessage]:
         """Turn arrivals into messages and staged state, without a pause in between."""
+        now = int(time.time())
         pairs = [
             (arrival, opened.get(arrival.event.id) or self._parser.opened(arrival.event))
-            for arrival in arrivals
+            for arrival in (*arrivals, *self._early.come(now))
         ]
         pairs.sort(key=lambda pair: _written_at(pair[0], pair[1]))
         self._batch = {}
         messages: list[IncomingMessage] = []
         for arrival, rumor in pairs:
-            parsed = self._parser.parse(arrival.event, rumor, arrival.relay, int(time.time()))
+            parsed = self._parser.parse(arrival.event, rumor, arrival.relay, now)
             messages += parsed.messages
             self._batch |= parsed.remember
+            if parsed.dropped == FUTURE:
+                self._early.add(
+                    arrival, max(arrival.event.created_at, _written_at(arrival, rumor)[0])
+                )
             if parsed.dropped and parsed.dropped != DUPLICATE:
                 self.pool.relays[arrival.relay].line.counts.unusable_by[parsed.dropped] += 1
         self._ledger.add(self._batch)
         self._batch = {}
-        self._keep_cursors(urgent=bool(arrivals))
+        self._keep_cursors(urgent=bool(pairs))
         self._follow_authors()
         return messages
 
@@ -182,6 +192,11 @@ class Identity:
             self._state[_CURSORS] = cursors
             self._cursors_at = now
             self._ledger.forget(min([now, *cursors.values()]) - KEPT_SECONDS)
+
+    def _first_wanted(self, relay: str) -> int:
+        """Return from when on events are wanted that came while our clock was behind."""
+        start = int(time.time()) - self._config.catch_up
+        return 0 if relay in self._read_before else start
 
     def _follow_authors(self) -> None:
         """Listen for the deletion requests of those whose public messages we know."""
@@ -264,6 +279,7 @@ class Identity:
             trouble = "" if relay in reading else relay.line.problem or "reading what is stored"
             said = "; ".join(filter(None, (trouble, relay.line.counts.told())))
             told += [f"{relay.line.url}: {said}"] if said else []
+        told += filter(None, [self._early.told()])
         latencies = [one.pulse.latency for one in reading if one.pulse.latency is not None]
         return Health(bool(reading), "; ".join(told), min(latencies, default=None))
 

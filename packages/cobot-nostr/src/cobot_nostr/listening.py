@@ -135,6 +135,12 @@ class Listening:
         self._pages[name] = page
         self._line.send("REQ", name, *page.filters)
 
+    def read_again(self, since: int) -> None:
+        """Take back the cursor, and ask from there."""
+        self.live_at = min(self.live_at, since)
+        for name in self._subscriptions:
+            self.ask_again(name)
+
     def _ask_later(self, name: str, seconds: float) -> None:
         def ask() -> None:
             if name in self._pages:

@@ -25,6 +25,8 @@ PRIVATE_MESSAGE, PRIVATE_FILE, CHANNEL_MESSAGE = 14, 15, 42
 
 DUPLICATE = "duplicate"
 """Why an event is dropped that is nobody's fault."""
+FUTURE = "from the future"
+"""Why an event is not handled yet, nor remembered: the clock that is wrong may be ours."""
 
 _MOST_DELETIONS = 100
 _HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -99,6 +101,8 @@ class Parser:
         reason = self._unusable(event, rumor, now)
         if reason or rumor is None:
             parsed.dropped = reason or "unreadable"
+            if reason == FUTURE:
+                parsed.remember = {}
             return parsed
         parsed.remember[rumor.id] = None
         wrapped = rumor is not event
@@ -120,7 +124,7 @@ class Parser:
         if rumor is not event and self._handled(rumor.id):
             return DUPLICATE
         if max(rumor.created_at, event.created_at) > now + self._clock_skew:
-            return "from the future"
+            return FUTURE
         expiration = event.value("expiration") or rumor.value("expiration") or ""
         if expiration.isascii() and expiration.isdecimal() and int(expiration[:20]) <= now:
             return "expired"

@@ -194,6 +194,15 @@ class Pool:
         for relay in self.relays.values():
             relay.inbox.ask_again(name)
 
+    def read_again(self, since: int) -> None:
+        """Ask all relays again for what is dated from this Unix time on."""
+        for relay in self.relays.values():
+            relay.inbox.read_again(since)
+
+    def forget(self, event_id: str) -> None:
+        """Let an event be delivered once more."""
+        self._remembered.pop(event_id, None)
+
     def peek(self, most: int) -> list[Arrival]:
         """Return what `take` would return, and leave it there."""
         relays = list(self.relays.values())
