@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.ahead = 0
-        for name in ("identity", "ledger", "listening", "questions"):
+        for name in ("cursors", "identity", "ledger", "listening", "questions", "render"):
             monkeypatch.setattr(f"cobot_nostr.{name}.time", self)
 
     monotonic = staticmethod(time.monotonic)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cobot_nostr import attachments, interests
 from cobot_nostr.announce import announce, status_event
+from cobot_nostr.cursors import Cursors
 from cobot_nostr.deeds import Deeds
 from cobot_nostr.directory import Directory
 from cobot_nostr.early import Early
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 10.0
 _SETTLE_SECONDS = 3.0
-_CURSOR_SECONDS = 30
 _MOST_AUTHORS = 200
-_CURSORS = "cursors"
 _NIP05_SECONDS = 3600.0
 _NIP05_WRONG_SECONDS = 60.0
 
@@ -56,7 +55,7 @@ class Identity:
         self._ledger = Ledger(context.state)
         self._batch: dict[str, Known | None] = {}
         self._authors = self._ledger.authors(_MOST_AUTHORS)
-        self._cursors_at = 0
+        self._cursors = Cursors(context.state, config.catch_up)
         self._status_at = 0
         self._addresses: dict[str, tuple[float, str | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -67,16 +66,16 @@ class Identity:
             key,
             context.log,
             tuning=tuning,
-            cursors=context.state.get(_CURSORS, {}),
-            start_at=int(time.time()) - config.catch_up,
+            cursors=self._cursors.at_start(),
+            start_at=self._cursors.first(),
+            believed=self._cursors.believed,
             known=self._ledger.__contains__,
             strangers_anywhere=config.private_networks,
             describe=self.web.relay_document,
             on_turn=context.check_health,
         )
-        self._read_before = frozenset(context.state.get(_CURSORS, {}))
         self._early = Early(
-            self.pool, context.log, skew=config.clock_skew, first=self._first_wanted
+            self.pool, context.log, skew=config.clock_skew, first=self._cursors.first
         )
         self._directory = Directory(self.pool)
         self.renderer = Renderer(key, self._known, self._work)
@@ -173,6 +172,8 @@ class Identity:
             parsed = self._parser.parse(arrival.event, rumor, arrival.relay, now)
             messages += parsed.messages
             self._batch |= parsed.remember
+            if rumor is not None and rumor.pubkey != self.key.public and not parsed.dropped:
+                self._cursors.witness(rumor.created_at)
             if parsed.dropped == FUTURE:
                 self._early.add(
                     arrival, max(arrival.event.created_at, _written_at(arrival, rumor)[0])
@@ -186,17 +187,10 @@ class Identity:
         return messages
 
     def _keep_cursors(self, *, urgent: bool) -> None:
-        now = int(time.time())
-        if urgent or now - self._cursors_at >= _CURSOR_SECONDS:
-            cursors = self.pool.cursors()
-            self._state[_CURSORS] = cursors
-            self._cursors_at = now
-            self._ledger.forget(min([now, *cursors.values()]) - KEPT_SECONDS)
-
-    def _first_wanted(self, relay: str) -> int:
-        """Return from when on events are wanted that came while our clock was behind."""
-        start = int(time.time()) - self._config.catch_up
-        return 0 if relay in self._read_before else start
+        doubtful = bool(self._early.told())
+        read = self._cursors.keep(self.pool.cursors(), urgent=urgent, doubtful=doubtful)
+        if read is not None:
+            self._ledger.forget(read - KEPT_SECONDS)
 
     def _follow_authors(self) -> None:
         """Listen for the deletion requests of those whose public messages we know."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 BLOCK = 100
 """Events in one stored value."""
-KEPT_SECONDS = 3 * 24 * 3600
-"""How long blocks are kept at least: two days of backdating, and one for clocks and overlaps."""
+KEPT_SECONDS = 4 * 24 * 3600
+"""How long blocks are kept at least: two days of backdating, two for clocks and overlaps."""
 KEPT_BLOCKS = 50
 """Blocks that are kept however old they are."""
 

@@ -37,6 +37,7 @@ class Listening:
         remember: takes an event id that was verified and is about to be delivered.
         wake: called when something has arrived, all that was stored has, or it is read no more.
         cursor: Unix time up to which this relay has been read.
+        believed: returns a cursor, or an earlier one in the place of one that cannot be true.
 
     Attributes:
         arrivals: what came in and waits to be taken.
@@ -55,6 +56,7 @@ class Listening:
         remember: Callable[[str], None],
         wake: Callable[[], None],
         cursor: int,
+        believed: Callable[[int], int] = lambda cursor: cursor,
     ) -> None:
         self.arrivals: deque[Arrival] = deque()
         self.live_at = cursor
@@ -66,6 +68,7 @@ class Listening:
         self._seen = seen
         self._remember = remember
         self._wake = wake
+        self._believed = believed
         self._space = asyncio.Event()
         self._pages: dict[str, Page] = {}
         self._paging: dict[str, asyncio.Task[None]] = {}
@@ -120,7 +123,12 @@ class Listening:
 
     def heard(self) -> None:
         """Take any message as a sign that until now nothing has been missed."""
-        if self.caught_up and not self.arrivals:
+        if not self.caught_up:
+            return
+        believed = self._believed(self.live_at)
+        if believed != self.live_at:  # our clock was ahead: what was asked for lies in the future
+            self.read_again(believed)
+        elif not self.arrivals:
             self.live_at = max(self.live_at, int(time.time()))
 
     # -- asking
@@ -130,6 +138,7 @@ class Listening:
         if not self._line.connected:
             return
         subscription = self._subscriptions[name]
+        self.live_at = self._believed(self.live_at)
         since = max(0, self.live_at - self._line.tuning.overlap - subscription.reach)
         page = Page(subscription.filters(since), int(time.time()))
         self._pages[name] = page

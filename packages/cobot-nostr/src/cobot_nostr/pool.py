@@ -42,6 +42,7 @@ class Pool:
         tuning: times and bounds.
         cursors: Unix time up to which each relay was read.
         start_at: the same for a relay that was never read.
+        believed: returns a cursor, or an earlier one in the place of one that cannot be true.
         known: tells whether an event was handled in an earlier life of the channel.
         strangers_anywhere: connect to relays that people name even when their address is not
             public; for tests and closed networks.
@@ -59,6 +60,7 @@ class Pool:
         tuning: Tuning | None = None,
         cursors: Mapping[str, int] | None = None,
         start_at: int = 0,
+        believed: Callable[[int], int] = lambda cursor: cursor,
         known: Callable[[str], bool] = lambda _: False,
         strangers_anywhere: bool = False,
         describe: Callable[[str], Awaitable[object]] | None = None,
@@ -88,6 +90,7 @@ class Pool:
                 remember=self._remember,
                 wake=self._wake,
                 cursor=(cursors or {}).get(url, start_at),
+                believed=believed,
             )
             for url in urls
         }

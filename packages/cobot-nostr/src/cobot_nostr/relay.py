@@ -52,6 +52,7 @@ class Relay:
         remember: takes an event id that was verified and is about to be delivered.
         wake: called when something has arrived, all that was stored has, or a connection ended.
         cursor: Unix time up to which this relay has been read.
+        believed: returns a cursor, or an earlier one in the place of one that cannot be true.
         dial: returns extra arguments for the connection, such as a checked address.
 
     Attributes:
@@ -74,6 +75,7 @@ class Relay:
         remember: Callable[[str], None] = lambda _: None,
         wake: Callable[[], None] = lambda: None,
         cursor: int = 0,
+        believed: Callable[[int], int] = lambda cursor: cursor,
         dial: Callable[[str], Awaitable[Mapping[str, Any]]] | None = None,
     ) -> None:
         self.line = Line(url, key, log, tuning)
@@ -87,6 +89,7 @@ class Relay:
             remember=remember,
             wake=wake,
             cursor=cursor,
+            believed=believed,
         )
         self.pulse = Pulse(self.line)
         self.idle_since = time.monotonic()
