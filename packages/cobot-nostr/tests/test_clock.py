@@ -219,3 +219,21 @@ async def test_a_cursor_whose_time_came_while_we_were_away_hides_nothing(clock):
         clock.ahead = 3 * HOUR  # so late is it by now
         async with running(server, state) as rig:
             assert contents(await rig.receive()) == ["meanwhile"]
+
+
+async def test_how_far_back_a_message_may_be_dated(clock):
+    """What is public or NIP-04 and older than the overlap is not asked for; what is private is."""
+    state = {}
+    async with NostrServer(bot=BOT.public) as server:
+        ada = server.user("Ada")
+        async with running(server, state) as rig:
+            ada.says("one")
+            assert contents(await rig.receive()) == ["one"]
+        read = min(state["cursors"].values())
+        async with running(server, state) as rig:
+            for text, at in (("early", read - 400), ("late", read - 100)):
+                for place in (server.notes, ada.old_chat):
+                    ada.says(f"{text} {place.kind}", chat=place, at=at)
+            ada.says("private", at=read - DAY)
+            got = contents(await rig.receive(3))
+            assert sorted(got) == ["late notes", "late old", "private"]
