@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cobot_nostr.pool import Pool
     from cobot_nostr.wire import Arrival
 
-MOST = 1000
+MOST = 200
 """Events that wait; of more, those dated furthest ahead are asked for again in their time."""
 
 
