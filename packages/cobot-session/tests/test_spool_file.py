@@ -102,6 +102,16 @@ def test_older_schema_is_migrated_with_what_it_holds(
         assert db.execute("SELECT colour FROM outbox").fetchone() == ("blue",)
 
 
+def test_who_looks_sees_no_half_made_spool(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new file gets its tables at once: half of them would look like an older version's."""
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "no SQL;"))
+    with pytest.raises(SpoolError):
+        SqliteSpool(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (0,)
+        assert db.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
 def test_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration happens whole or not at all, so that the older version still runs."""
     with closing(SqliteSpool(path)) as spool:

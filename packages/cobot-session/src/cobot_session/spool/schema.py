@@ -177,8 +177,9 @@ def _migrate(db: sqlite3.Connection, path: Path | str) -> None:
             f" {len(MIGRATIONS)}. Upgrade cobot-session, or give it another"
             " `workspace: {path: ...}`"
         )
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+    if scripts := "".join(MIGRATIONS[version:]):  # at once: nobody who looks sees half of it
+        end = f"PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
+        db.executescript(f"BEGIN IMMEDIATE; {scripts} {end}")
 
 
 def _is_corruption(error: sqlite3.DatabaseError) -> bool:
